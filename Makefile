@@ -1,0 +1,57 @@
+# Reage: every target sets up its own environment first. `make` alone lists the targets.
+VENV    ?= .venv
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.reage-installed
+DATA    ?=
+JUDGES  ?=
+GOLDEN  ?= tests/assets/golden/sam.npz
+SEED    ?= 0
+
+export DO_NOT_TRACK = 1
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix docs parity bench bench-prior clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP) ## create the virtual environment
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt mediapipe
+	@touch $(STAMP)
+
+demo: $(STAMP) ## re-age the demo shot and say where the clip is
+	$(BIN)/reage demo
+
+test: $(STAMP) ## run every test
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, format and types, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy flows tasks models reage studio benchmarks
+
+fix: $(STAMP) ## lint and format in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP) ## write the generated documents anew
+	$(BIN)/python -m reage.manifest.document
+
+parity: $(STAMP) ## compare the networks with GOLDEN=<file.npz> SEED=<n>
+	$(BIN)/python -m benchmarks.parity $(GOLDEN) --seed $(SEED)
+
+bench: $(STAMP) ## seconds a frame by stage, and peak memory against shot length
+	$(BIN)/python -m benchmarks.shot
+
+bench-prior: $(STAMP) ## judge the compact prior: DATA=<utkface folder> JUDGES=<evaluators folder>
+	$(BIN)/python -m benchmarks.prior --data $(DATA) --judges $(JUDGES)
+
+clean: ## remove what runs left behind (not the environment)
+	rm -rf work .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -1,0 +1,36 @@
+"""Delivers a shot that is already rendered: again, or to another destination."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from reage.delivery import DeliveryRef
+from reage.errors import LedgerError
+from reage.manifest import load_shot
+from reage.workspace import Workspace
+from tasks.delivery import deliver_package
+from tasks.refs import PackageRef
+
+
+@flow(name="deliver-shot", flow_run_name="deliver {manifest}", validate_parameters=False)
+def deliver_shot(manifest: str, work: str = "work", destination: str | None = None) -> DeliveryRef:
+    """Delivers the package that the last run of this manifest rendered.
+
+    Args:
+        manifest: Path of the shot manifest.
+        work: Root of the work folders.
+        destination: URI to deliver to instead of the manifest's.
+
+    Raises:
+        LedgerError: Nothing is rendered for this manifest as it stands.
+        StorageError: The destination cannot be written.
+    """
+    shot = load_shot(Path(manifest))
+    workspace = Workspace(work, shot.shot_id)
+    package = PackageRef.recalled(workspace.recall("package"))
+    if package is None or package.manifest_digest != shot.digest:
+        got = "nothing rendered" if package is None else "a package of an older manifest"
+        raise LedgerError(
+            f"{manifest}: deliver: got {got}, expected the rendered shot; run `reage submit` first"
+        )
+    return deliver_package(shot, package, workspace=workspace, destination=destination)

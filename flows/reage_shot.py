@@ -1,0 +1,203 @@
+"""Re-ages the actors of one shot: plate in, delivered version out.
+
+    reage submit manifests/shots/demo/sq010/sh0010.yaml --local
+
+Knows the order of steps and nothing of pixels. Every step is in the ledger of the shot's work
+folder, so a run that was killed picks up where it stopped and ends with the same bytes.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows.progress import ShotProgress, shot_progress
+from reage.delivery import DeliveryRef
+from reage.framerange import FrameRange
+from reage.manifest import (
+    ActorInShot,
+    ActorManifest,
+    ShotManifest,
+    find_actor,
+    load_actor,
+    load_shot,
+)
+from reage.provenance import check_consent
+from reage.registry import find_prior
+from reage.workspace import Workspace
+from tasks.ageing import age_chunk, encode_chunk, plan_ageing
+from tasks.casting import cast_actor
+from tasks.compositing import composite_chunk
+from tasks.delivery import deliver_package, reserve
+from tasks.faces import track_shot
+from tasks.measuring import measure_chunk
+from tasks.plates import locate_plate
+from tasks.refs import (
+    ActorLayerRef,
+    CastRef,
+    ChunkRef,
+    FrameSetRef,
+    JobRef,
+    MeasuresRef,
+    PackageRef,
+    PlanRef,
+    PriorRef,
+)
+from tasks.review import package_shot
+
+DEFAULT_CHUNK = 24
+
+
+@flow(name="reage-shot", flow_run_name="reage {manifest}", validate_parameters=False)
+def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) -> DeliveryRef:
+    """Re-ages one shot and delivers it.
+
+    Args:
+        manifest: Path of the shot manifest.
+        work: Root of the work folders.
+        chunk: Frames a task handles at once, 16-64.
+
+    Returns:
+        Where the delivered version lies.
+
+    Raises:
+        ReageError: The manifest, plate, faces, consent or destination are not as they must be.
+    """
+    shot = load_shot(Path(manifest))
+    actors = [load_actor(find_actor(Path(manifest), a.actor)) for a in shot.actors]
+    require_consent(shot, actors)
+    workspace = Workspace(work, shot.shot_id)
+    record = find_prior(shot.prior)
+    prior = PriorRef(name=record.name, folder=str(record.folder), digest=record.digest)
+    frame_set = locate(shot, workspace)
+    holder = workspace.key(
+        "job",
+        plate=frame_set.content,
+        prior=prior.digest,
+        manifest=shot.digest,
+        actors=[actor.digest for actor in actors],
+    )
+    version, delivered = reserve(shot, holder)
+    if delivered is not None:
+        return delivered
+    job = JobRef(holder=holder, version=version, date=workspace.begun(holder))
+    package = render_shot(shot, actors, frame_set, prior, job, workspace, chunk)
+    delivery = deliver_package(shot, package, workspace=workspace)
+    workspace.remember("timings", workspace.seconds)
+    create_markdown_artifact(
+        key=f"delivery-{shot.shot_id.code.replace('_', '-')}",
+        markdown=f"**{shot.shot_id.code}** {package.verdict}\n\n`{delivery.uri}`",
+        description="what was delivered, and where",
+    )
+    return delivery
+
+
+def require_consent(shot: ShotManifest, actors: list[ActorManifest]) -> None:
+    """Checks every actor's consent record before any frame is read.
+
+    Raises:
+        ConsentError: A record is missing, revoked, expired or does not cover this show.
+    """
+    for actor in actors:
+        check_consent(
+            actor,
+            use="render",
+            show=shot.show,
+            document_id=shot.consent_document(actor.actor),
+            today=datetime.now(UTC).date(),
+        )
+
+
+def locate(shot: ShotManifest, workspace: Workspace) -> FrameSetRef:
+    """Returns the frames that the manifest names."""
+    return locate_plate(
+        shot.resolve(shot.plate.uri),
+        frames=shot.frames,
+        first_frame=shot.plate.first_frame,
+        colourspace=shot.plate.colourspace,
+        frame_rate=shot.plate.frame_rate,
+        workspace=workspace,
+    )
+
+
+def render_shot(
+    shot: ShotManifest,
+    actors: list[ActorManifest],
+    frame_set: FrameSetRef,
+    prior: PriorRef,
+    job: JobRef,
+    workspace: Workspace,
+    chunk: int,
+) -> PackageRef:
+    """Runs every step from tracking to package; returns the files that a delivery sends."""
+    total = len(shot.frames) * (2 + 3 * len(shot.actors))
+    with shot_progress(shot.shot_id.code, total) as progress:
+        tracks = track_shot(frame_set, workspace=workspace)
+        progress.advance("faces tracked", len(shot.frames))
+        casts = [
+            cast_actor(frame_set, tracks, prior, a, references(m), workspace=workspace)
+            for a, m in zip(shot.actors, actors, strict=True)
+        ]
+        chunks = shot.frames.chunks(chunk)
+        plans = [
+            _plan(frame_set, c, prior, a, chunks, workspace, progress)
+            for a, c in zip(shot.actors, casts, strict=True)
+        ]
+        layers = list(zip(shot.actors, casts, plans, strict=True))
+        rendered = [_render(shot, frame_set, layers, prior, c, workspace, progress) for c in chunks]
+        package = package_shot(
+            shot,
+            job,
+            frame_set,
+            layers,
+            [frames for frames, _ in rendered],
+            [measures for _, measures in rendered],
+            prior,
+            workspace=workspace,
+        )
+        progress.advance("packaged", len(shot.frames))
+    workspace.remember("package", package.document())
+    return package
+
+
+def references(actor: ActorManifest) -> list[str]:
+    """Returns the places of the actor's reference photographs."""
+    return [actor.resolve(place) for place in actor.references]
+
+
+def _plan(
+    frame_set: FrameSetRef,
+    cast: CastRef,
+    prior: PriorRef,
+    actor: ActorInShot,
+    chunks: list[FrameRange],
+    workspace: Workspace,
+    progress: ShotProgress,
+) -> PlanRef:
+    latents = []
+    for frames in chunks:
+        latents.append(encode_chunk(frame_set, cast, prior, frames, workspace=workspace))
+        progress.advance(f"{actor.actor} encoded", len(frames))
+    return plan_ageing(latents, cast, prior, actor, workspace=workspace)
+
+
+def _render(
+    shot: ShotManifest,
+    frame_set: FrameSetRef,
+    layers: list[tuple[ActorInShot, CastRef, PlanRef]],
+    prior: PriorRef,
+    frames: FrameRange,
+    workspace: Workspace,
+    progress: ShotProgress,
+) -> tuple[ChunkRef, MeasuresRef]:
+    changes = []
+    for actor, cast, plan in layers:
+        change = age_chunk(plan, prior, frames, workspace=workspace)
+        matte = None if actor.matte is None else shot.resolve(actor.matte)
+        changes.append(ActorLayerRef(actor=actor, cast=cast, plan=plan, change=change, matte=matte))
+        progress.advance(f"{actor.actor} aged", len(frames))
+    composited = composite_chunk(frame_set, changes, prior, frames, workspace=workspace)
+    measures = measure_chunk(frame_set, composited, changes, prior, workspace=workspace)
+    progress.advance("composited", len(frames) * len(layers))
+    return composited, measures

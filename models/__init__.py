@@ -1,0 +1,1 @@
+"""Networks: tensors in, tensors out; nothing of frames, shots or files is known here."""

@@ -1,0 +1,1 @@
+"""Ageing networks: encoder, adapter, and the priors made of them."""

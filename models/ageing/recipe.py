@@ -1,0 +1,103 @@
+"""The recipe of a compact prior: every number that a training run depends on.
+
+A recipe is read from JSON (configs/prior/*.json); keys that it leaves out have the values below.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from models.ageing.prior import PriorConfig, config_from_dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training loop: how many steps of how many crops, at which learning rate."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"Stage.{name}: got {getattr(self, name)}, expected above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathSettings:
+    """How the conditional means are taken and how far along them a face is moved."""
+
+    spread_years: float = 5.0
+    shrinkage: float = 40.0
+    gain: float = 1.5
+    neutral_colour: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarySettings:
+    """Weights of the adversarial stage's terms, and the discriminator's learning rates."""
+
+    trunk_rate: float = 3e-4
+    head_rate: float = 1e-3
+    personal_rate: float = 1e-3
+    adversarial: float = 0.5
+    reconstruction: float = 1.0
+    features: float = 0.15
+    size: float = 1.0
+    variation: float = 1.0
+    colour: float = 4.0
+    identity: float = 0.5
+    min_target: float = 18.0
+    max_target: float = 85.0
+    wrong_age_years: float = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorRecipe:
+    """All of it. Stages run in the order of the fields; 0-19 folds are told by file name."""
+
+    prior: PriorConfig
+    seed: int = 0
+    min_faces: int = 2000
+    regressor: Stage = field(
+        default_factory=lambda: Stage(steps=863, batch_size=96, learning_rate=3e-3)
+    )
+    embedder: Stage = field(
+        default_factory=lambda: Stage(steps=600, batch_size=96, learning_rate=2e-3)
+    )
+    autoencoder: Stage = field(
+        default_factory=lambda: Stage(steps=1100, batch_size=32, learning_rate=3e-3)
+    )
+    path: PathSettings = field(default_factory=PathSettings)
+    adversary: Stage = field(
+        default_factory=lambda: Stage(steps=2000, batch_size=32, learning_rate=8e-4)
+    )
+    adversary_settings: AdversarySettings = field(default_factory=AdversarySettings)
+
+
+def load_recipe(path: Path) -> PriorRecipe:
+    """Reads a recipe from JSON.
+
+    Raises:
+        ValueError: The file is no JSON object, or has a key or value that no recipe has.
+    """
+    try:
+        plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        nested: dict[str, Any] = {
+            "prior": config_from_dict,
+            "path": lambda d: PathSettings(**d),
+            "adversary_settings": lambda d: AdversarySettings(**d),
+        }
+        stages = {f.name for f in fields(PriorRecipe) if f.type in ("Stage", Stage)}
+        nested |= {name: (lambda d: Stage(**d)) for name in stages}
+        built = {k: nested[k](v) if k in nested else v for k, v in plain.items()}
+        return PriorRecipe(**built)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: got {error}, expected a prior recipe") from error
+
+
+def recipe_dict(recipe: PriorRecipe) -> dict[str, Any]:
+    """Returns a recipe as plain JSON values."""
+    return asdict(recipe)

@@ -1,0 +1,1 @@
+"""Tensor operations that networks share; the costly ones have a reference and a fast twin."""

@@ -1,0 +1,86 @@
+"""Returns a change made in crop space to the plate, inside a face matte.
+
+The change is a difference, so grain, highlights and resolution of the plate survive; where the
+matte is 0 the plate's pixel is returned bit for bit. Knows nothing of networks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reage.colour import add_display_change
+from reage.geometry import Similarity, warp_to_plate
+from reage.image import Image
+from reage.matte import face_matte
+
+# Part of the crop's side over which the change falls to 0, should the matte reach its border.
+_CROP_BORDER = 0.08
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """What one actor's face takes on in one frame.
+
+    Attributes:
+        change: Crop-space difference, display units, float32, (R, R, 3).
+        plate_from_crop: Takes crop pixel centres to plate pixel centres.
+        landmarks: Dense landmarks in plate pixels, float64, (K, 2).
+        opacity: 0-1: the artist's strength times the track's fade.
+        feather: Softness of the matte's edge, as a part of the face's size.
+        expand: Growth of the matte, as a part of the face's size.
+        limit: The artist's own matte, float32, (H, W), 0-1, which the face matte is multiplied by.
+    """
+
+    change: NDArray[np.float32]
+    plate_from_crop: Similarity
+    landmarks: NDArray[np.float64]
+    opacity: float
+    feather: float
+    expand: float
+    limit: NDArray[np.float32] | None = None
+
+
+def composite(plate: Image, layers: Sequence[Layer]) -> tuple[Image, NDArray[np.float32]]:
+    """Adds every layer's change to the plate.
+
+    Args:
+        plate: Any colourspace; its grain and highlights stay.
+        layers: One per actor, in the manifest's order.
+
+    Returns:
+        The result, like `plate`, and the matte (H, W), float32, 0-1: where it is 0 the result is
+        bit-identical to the plate.
+    """
+    size = (plate.width, plate.height)
+    total = np.zeros((plate.height, plate.width), np.float32)
+    result = plate
+    for layer in layers:
+        matte = layer_matte(layer, size)
+        if not matte.any():
+            continue
+        window = _window(layer.change.shape[0])
+        change = warp_to_plate(layer.change * window, layer.plate_from_crop, size).full(size)
+        result = add_display_change(result, change, matte)
+        total = np.maximum(total, matte)
+    return result, total
+
+
+def layer_matte(layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Coverage of one layer, float32, (H, W), 0-1, its opacity included."""
+    matte = face_matte(layer.landmarks, size, feather=layer.feather, expand=layer.expand).full(size)
+    matte *= np.float32(layer.opacity)
+    if layer.limit is not None:
+        matte *= layer.limit
+    return matte
+
+
+@lru_cache(maxsize=4)
+def _window(size: int) -> NDArray[np.float32]:
+    """Raised-cosine window of the crop, (R, R, 1): 1 inside, 0 at the border."""
+    border = max(1.0, _CROP_BORDER * size)
+    distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
+    ramp = 0.5 - 0.5 * np.cos(np.pi * np.clip(distance / border, 0.0, 1.0))
+    return (ramp[:, None] * ramp[None, :])[..., None].astype(np.float32)

@@ -1,0 +1,225 @@
+"""Folders of age-labelled photographs: reading, splitting, aligning, keeping.
+
+A face set is what a prior is trained on. A photograph's age is the number its name begins with
+(`34_1_0_x.jpg`: age, gender, group), or stands in a `labels.csv` beside it (columns `file`, `age`
+and optionally `gender`, `group`). Minors are dropped and counted, never read.
+"""
+
+import csv
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reage.errors import FaceError, StorageError
+from reage.faces import FaceFinder
+from reage.geometry import Similarity, warp_to_crop
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+ADULT_AGE = 18
+UNKNOWN = -1
+LABELS_NAME = "labels.csv"
+_NUMBERS = re.compile(r"^(\d{1,3})(?:_(\d)(?:_(\d)(?=_))?)?[_.]")
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """One photograph with what is said of it; gender and group are UNKNOWN when unsaid."""
+
+    name: str
+    container: Path  # a picture file, or the archive that holds the member `name`
+    age: int
+    gender: int
+    group: int
+
+    @property
+    def fold(self) -> int:
+        """0-19, from the name alone: 0 is held out for the test, 1 for validation."""
+        return zlib.crc32(self.name.encode()) % 20
+
+    def read(self) -> NDArray[np.uint8]:
+        """Returns the picture, RGB, uint8, (H, W, 3).
+
+        Raises:
+            FaceError: The file is no picture.
+        """
+        if self.container.suffix.lower() == ".zip":
+            with zipfile.ZipFile(self.container) as archive:
+                data = archive.read(self.name)
+        else:
+            data = self.container.read_bytes()
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise FaceError(f"{self.container}: {self.name}: got no readable picture")
+        return np.ascontiguousarray(picture[..., ::-1])
+
+
+def find_photos(folder: Path) -> tuple[list[LabelledPhoto], int]:
+    """Lists the labelled adults under a folder, and counts the minors that were left out.
+
+    Args:
+        folder: Holds pictures, zip archives of pictures, or both; and perhaps a labels.csv.
+
+    Raises:
+        StorageError: There is no such folder.
+        FaceError: No photograph has an age.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"{folder}: got no such folder, expected one of labelled photographs")
+    table = _read_table(folder / LABELS_NAME)
+    photos, num_minors = [], 0
+    for name, container in _pictures(folder):
+        labels = table.get(name) or _labels_of_name(name)
+        if labels is None:
+            continue
+        if labels[0] < ADULT_AGE:
+            num_minors += 1
+            continue
+        photos.append(LabelledPhoto(name, container, *labels))
+    if not photos:
+        raise FaceError(
+            f"{folder}: got {num_minors} labelled photographs of minors and none of adults, "
+            f"expected names such as 34_1_0_x.jpg or a {LABELS_NAME}"
+        )
+    return sorted(photos, key=lambda photo: photo.name), num_minors
+
+
+def _pictures(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in PICTURES:
+            yield path.name, path
+        elif path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                for member in archive.namelist():
+                    if Path(member).suffix.lower() in PICTURES:
+                        yield member, path
+
+
+def _labels_of_name(name: str) -> tuple[int, int, int] | None:
+    found = _NUMBERS.match(Path(name).name)
+    if found is None:
+        return None
+    age, gender, group = (UNKNOWN if part is None else int(part) for part in found.groups())
+    return age, gender, group
+
+
+def _read_table(path: Path) -> dict[str, tuple[int, int, int]]:
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    table = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            age = round(float(row["age"]))
+            rest = [int(row[k]) if row.get(k) else UNKNOWN for k in ("gender", "group")]
+            table[row["file"]] = (age, rest[0], rest[1])
+        except (KeyError, ValueError) as error:
+            raise FaceError(
+                f"{path}: line {number}: got {dict(row)}, expected file, age[, gender, group]"
+            ) from error
+    return table
+
+
+@dataclass(frozen=True, eq=False)
+class FaceSet:
+    """Aligned faces with labels.
+
+    Attributes:
+        crops: uint8, (N, S, S, 3), RGB.
+        ages, genders, groups, folds: int64, (N,).
+        names: (N,) file names.
+        template: float64, (K, 2), crop pixels; where the landmarks `indices` were brought.
+        indices: int64, (K,).
+    """
+
+    crops: NDArray[np.uint8]
+    ages: NDArray[np.int64]
+    genders: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    names: NDArray[np.str_]
+    template: NDArray[np.float64]
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ages)
+
+    @property
+    def training(self) -> NDArray[np.int64]:
+        """Rows that networks may be trained on."""
+        return np.flatnonzero(self.folds > 1)
+
+    @property
+    def validation(self) -> NDArray[np.int64]:
+        """Rows that choices are made on."""
+        return np.flatnonzero(self.folds == 1)
+
+    def save(self, path: Path) -> None:
+        """Writes the set as one npz file, whole or not at all."""
+        temporary = path.with_name(f".{path.name}.tmp.npz")
+        np.savez(temporary, **self.__dict__)
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "FaceSet":
+        """Reads what `save` wrote."""
+        with np.load(path) as arrays:
+            return cls(**{name: arrays[name] for name in arrays.files})
+
+
+class TightCropReader:
+    """Landmarks of photographs that are cropped around one face already.
+
+    Follows from the photograph before, which is several times faster than detecting anew and, as
+    all are cropped alike, finds as much; what it does not find is detected.
+    """
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self._finder = finder
+        self._last: NDArray[np.float64] | None = None
+        self._shape: tuple[int, ...] = ()
+
+    def landmarks(self, picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """Returns (478, 2) pixels of the largest face, or None where there is none."""
+        if self._last is not None and picture.shape == self._shape:
+            followed = self._finder.follow(picture, self._last)
+            if followed is not None:
+                return followed.landmarks
+        found = self._finder.detect(picture)
+        if not found:
+            return None
+        self._last, self._shape = found[0].landmarks, picture.shape
+        return found[0].landmarks
+
+
+def align_crop(
+    picture: NDArray[np.uint8],
+    landmarks: NDArray[np.float64],
+    *,
+    template: NDArray[np.float64],
+    indices: NDArray[np.int64],
+    size: int,
+) -> tuple[NDArray[np.float32], Similarity]:
+    """Brings one face to a template.
+
+    Args:
+        picture: RGB, (H, W, 3).
+        landmarks: (478, 2), its pixels.
+        template: (K, 2), crop pixels.
+        indices: (K,) landmarks that belong to the template's points.
+        size: Of the crop, pixels.
+
+    Returns:
+        The crop, float32, (size, size, 3), 0-1; and crop_from_picture.
+    """
+    crop_from_picture = Similarity.fit(landmarks[indices], template)
+    pixels = picture.astype(np.float32) / 255
+    return warp_to_crop(pixels, crop_from_picture, (size, size)), crop_from_picture

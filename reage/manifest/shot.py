@@ -1,0 +1,223 @@
+"""The shot manifest: which plate, which actors at which age, and where the result goes."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from reage.framerange import FrameRange
+from reage.manifest.age import AgeCurve, SourceAge, TargetAge
+from reage.manifest.consent import ConsentReference
+from reage.manifest.delivery import Delivery
+from reage.manifest.fields import (
+    Adapter,
+    FrameNumber,
+    FrameRate,
+    ManifestModel,
+    Name,
+    PlatePlace,
+    SchemaVersion,
+    has_frame_pattern,
+)
+from reage.manifest.location import digest_of, resolve_place
+from reage.manifest.problems import Finding, refuse_all
+from reage.naming import ShotId
+
+Colourspace = Literal["rec709", "srgb", "linear_rec709", "linear_srgb", "acescg"]
+
+
+class Plate(ManifestModel):
+    """The photographed image that the shot is built on. Frame numbers are the studio's."""
+
+    uri: PlatePlace = Field(
+        description="A movie, or an image sequence as `plate.%04d.exr` or `plate.####.exr`; a path "
+        "relative to this file, `file:///path` or `s3://bucket/key`."
+    )
+    colourspace: Colourspace = Field(
+        default="rec709", description="Primaries and transfer of the plate's pixels."
+    )
+    frame_rate: FrameRate | None = Field(
+        default=None,
+        description='A whole number, or a fraction in quotes as `"24000/1001"`; left out, a '
+        "movie's own. An image sequence has none and needs one here.",
+    )
+    first_frame: FrameNumber = Field(
+        default=1001,
+        description="Frame number of a movie's first frame; an image sequence has its own.",
+    )
+    cut_in: FrameNumber = Field(description="First frame of the cut.")
+    cut_out: FrameNumber = Field(description="Last frame of the cut, included.")
+    handles: int = Field(
+        default=0, ge=0, le=1000, description="Extra frames delivered on each side of the cut."
+    )
+
+    @model_validator(mode="after")
+    def _frames_in_order(self) -> "Plate":
+        found: list[Finding] = []
+        if self.cut_out < self.cut_in:
+            expected = f"at least cut_in ({self.cut_in})"
+            found.append(Finding(("cut_out",), str(self.cut_out), expected))
+        if self.is_image_sequence and self.frame_rate is None:
+            expected = "a frame rate, as an image sequence has none of its own"
+            found.append(Finding(("frame_rate",), "nothing", expected))
+        first = 0 if self.is_image_sequence else self.first_frame
+        if self.cut_in < first:
+            expected = f"at least first_frame ({first})"
+            cure = "cut_in and cut_out are frame numbers, not positions from 0"
+            found.append(Finding(("cut_in",), str(self.cut_in), expected, cure))
+        elif self.cut_in - self.handles < first:
+            expected = f"at most {self.cut_in - first}, as the plate begins at frame {first}"
+            found.append(Finding(("handles",), str(self.handles), expected))
+        if found:
+            raise refuse_all(found)
+        return self
+
+    @property
+    def is_image_sequence(self) -> bool:
+        """Whether the plate is one file a frame, numbered in the files' names."""
+        return has_frame_pattern(self.uri)
+
+
+class Region(ManifestModel):
+    """The matte within which the face may change."""
+
+    feather: float = Field(
+        default=0.25, ge=0, le=1, description="Softness of the edge, as a part of the face's size."
+    )
+    expand: float = Field(
+        default=0.0,
+        ge=-0.5,
+        le=0.5,
+        description="Grows (or, below 0, shrinks) the matte, as a part of the face's size.",
+    )
+
+
+class ActorInShot(ManifestModel):
+    """One actor of the shot and the age to show."""
+
+    actor: Name = Field(description="The actor: `actors/<actor>.yaml` in a folder above.")
+    source_age: SourceAge = Field(
+        default="auto", description="The actor's age in the plate, in years, or `auto`."
+    )
+    target_age: TargetAge = Field(
+        description="The age to show, in years (18 to 100): a number, or keyframes over the shot."
+    )
+    strength: float = Field(
+        default=1.0, ge=0, le=1, description="How much of the change is applied."
+    )
+    track: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="The face's track id, when the choice by identity is not right."
+    )
+    region: Region = Field(default=Region(), description="Where the face may change.")
+    matte: PlatePlace | None = Field(
+        default=None,
+        description="A matte of your own (image sequence or movie) that limits the change.",
+    )
+    adapter: Adapter = Field(
+        default="none",
+        description="The actor's personal adapter: `none`, `latest`, or a version as `v003`.",
+    )
+    consent: ConsentReference | None = Field(
+        default=None, description="The actor's own document, when it is not the shot's."
+    )
+
+    def target_age_at(self, frame: int) -> float:
+        """Returns the target age at a frame number, in years."""
+        return (
+            self.target_age.at(frame) if isinstance(self.target_age, AgeCurve) else self.target_age
+        )
+
+
+class ShotManifest(ManifestModel):
+    """One shot: `manifests/shots/<show>/<sequence>/<shot>.yaml`."""
+
+    schema_version: SchemaVersion = Field(
+        default=1, description="Version of this form of manifest."
+    )
+    show: Name = Field(description="The show, the same as its folder.")
+    sequence: Name = Field(description="The sequence, the same as its folder.")
+    shot: Name = Field(description="The shot, the same as the file's name.")
+    plate: Plate = Field(description="The photographed image that the shot is built on.")
+    actors: Annotated[tuple[ActorInShot, ...], Field(strict=False, min_length=1)] = Field(
+        description="The actors to re-age, at least one."
+    )
+    prior: Name = Field(default="compact", description="The ageing prior: what ageing looks like.")
+    delivery: Delivery = Field(description="What is sent, where to, and in which form.")
+    consent: ConsentReference = Field(description="The consent document that the shot relies on.")
+
+    _path: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _actors_differ(self) -> "ShotManifest":
+        found = [*self._repeated("actor"), *self._repeated("track"), *self._curves_elsewhere()]
+        if found:
+            raise refuse_all(found)
+        return self
+
+    def _repeated(self, key: str) -> list[Finding]:
+        seen: dict[object, int] = {}
+        found = []
+        for index, entry in enumerate(self.actors):
+            value = getattr(entry, key)
+            if value is not None and value in seen:
+                expected = f"another {key} than that of actors[{seen[value]}]"
+                found.append(Finding(("actors", index, key), str(value), expected))
+            seen.setdefault(value, index)
+        return found
+
+    def _curves_elsewhere(self) -> list[Finding]:
+        found = []
+        for index, entry in enumerate(self.actors):
+            if not isinstance(entry.target_age, AgeCurve):
+                continue
+            first, *_ = keyed = list(entry.target_age.keyframes)
+            if keyed[-1] < self.frames.first or first > self.frames.last:
+                found.append(
+                    Finding(
+                        ("actors", index, "target_age", "keyframes"),
+                        f"frames {first}-{keyed[-1]}",
+                        f"keyframes that meet the shot's frames ({self.frames})",
+                        "keyframes are at frame numbers, not positions from 0",
+                    )
+                )
+        return found
+
+    @property
+    def shot_id(self) -> ShotId:
+        """Show, sequence and shot, from which every name is built."""
+        return ShotId(self.show, self.sequence, self.shot)
+
+    @property
+    def cut(self) -> FrameRange:
+        """The frames of the cut."""
+        return FrameRange(self.plate.cut_in, self.plate.cut_out)
+
+    @property
+    def frames(self) -> FrameRange:
+        """The frames to make: the cut and its handles."""
+        return self.cut.with_handles(self.plate.handles)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that this manifest was read from, None when it was not."""
+        return self._path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what the manifest says, whatever its layout and comments."""
+        return digest_of(self)
+
+    def resolve(self, place: str) -> str:
+        """Returns a URI or path of this manifest, a relative one against the manifest's folder."""
+        return resolve_place(place, self._path)
+
+    def consent_document(self, actor: str) -> str:
+        """Returns the id of the document that covers `actor`: the entry's own, else the shot's.
+
+        Raises:
+            KeyError: `actor` is not in this shot.
+        """
+        for entry in self.actors:
+            if entry.actor == actor:
+                return (entry.consent or self.consent).document_id
+        raise KeyError(f"{self.shot_id}: actor: got {actor!r}, expected one of the shot's actors")

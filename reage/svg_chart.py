@@ -1,0 +1,192 @@
+"""Small inline SVG charts over frame numbers, coloured by the page's own style sheet.
+
+Classes used: `grid`, `tick`, `legend`, `limit`, and one of the caller's for each series or state.
+Every text is escaped. Knows nothing of what is plotted.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reage.framerange import FrameRange
+
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 1000.0, 56.0, 12.0, 14.0, 26.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One line: a value for each frame, None where there is none, and the class that colours it."""
+
+    label: str
+    css_class: str
+    values: Sequence[tuple[int, float | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A run of frames in one state, both ends inclusive."""
+
+    label: str
+    css_class: str
+    frames: FrameRange
+
+
+def line_chart(
+    series: Sequence[Series],
+    *,
+    frames: FrameRange,
+    height: float = 210.0,
+    y_range: tuple[float, float] | None = None,
+    limit: float | None = None,
+    decimals: int = 1,
+) -> Markup:
+    """Draws lines over frame numbers.
+
+    Args:
+        series: Lines; a None or non-finite value breaks its line.
+        frames: The horizontal axis.
+        height: Of the drawing; its width is 1000 units and scales with the page.
+        y_range: Of the vertical axis; fitted to the values when None.
+        limit: A threshold to mark.
+        decimals: Of the vertical axis's labels.
+    """
+    lowest, highest = y_range or _fitted(series, limit)
+    bottom = height - _BOTTOM
+
+    def y_of(value: float) -> float:
+        share = (value - lowest) / (highest - lowest)
+        return bottom - min(max(share, 0.0), 1.0) * (bottom - _TOP)
+
+    parts = [_frame_axis(frames, _TOP, bottom)]
+    for tick in _ticks(lowest, highest):
+        parts.append(_across("grid", y_of(tick)))
+        parts.append(_text(_LEFT - 9, y_of(tick) + 4, f"{tick:.{decimals}f}", "end"))
+    if limit is not None and lowest <= limit <= highest:
+        parts.append(_across("limit", y_of(limit)))
+    for line in series:
+        points = [
+            (x_of(frame, frames), None if value is None else y_of(value))
+            for frame, value in line.values
+            if value is None or math.isfinite(value)
+        ]
+        parts += _polyline(points, line)
+    return _svg(parts, height)
+
+
+def state_strip(states: Sequence[State], *, frames: FrameRange, height: float = 46.0) -> Markup:
+    """Draws runs of frames as bars on the same horizontal axis as `line_chart`."""
+    bottom = height - _BOTTOM
+    pitch = (_WIDTH - _LEFT - _RIGHT) / max(len(frames), 1)
+    parts = [_frame_axis(frames, 2.0, bottom)]
+    bar = Markup('<rect class="{}" x="{}" y="2" width="{}" height="{}"><title>{} {}</title></rect>')
+    for state in states:
+        left = _short(_LEFT + frames.index_of(state.frames.first) * pitch)
+        width = _short(len(state.frames) * pitch)
+        parts.append(
+            bar.format(state.css_class, left, width, _short(bottom - 2), state.label, state.frames)
+        )
+    return _svg(parts, height)
+
+
+def x_of(frame: int, frames: FrameRange) -> float:
+    """Returns where a frame's middle lies, in drawing units."""
+    pitch = (_WIDTH - _LEFT - _RIGHT) / max(len(frames), 1)
+    return _LEFT + (frame - frames.first + 0.5) * pitch
+
+
+def _svg(parts: Sequence[Markup], height: float) -> Markup:
+    opening = Markup('<svg viewBox="0 0 {} {}" role="img">').format(_short(_WIDTH), _short(height))
+    return opening + Markup("").join(parts) + Markup("</svg>")
+
+
+def _across(css_class: str, y: float) -> Markup:
+    return Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+        css_class, _short(_LEFT), _short(_WIDTH - _RIGHT), _short(y), _short(y)
+    )
+
+
+def _polyline(points: Sequence[tuple[float, float | None]], line: Series) -> list[Markup]:
+    parts: list[Markup] = []
+    for run in _runs(points):
+        if len(run) == 1:
+            parts.append(
+                Markup('<circle class="{} dot" cx="{}" cy="{}" r="2.4"/>').format(
+                    line.css_class, _short(run[0][0]), _short(run[0][1])
+                )
+            )
+            continue
+        path = " ".join(f"{_short(x)},{_short(y)}" for x, y in run)
+        parts.append(
+            Markup('<polyline class="{}" points="{}"><title>{}</title></polyline>').format(
+                line.css_class, path, line.label
+            )
+        )
+    return parts
+
+
+def _runs(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
+    runs: list[list[tuple[float, float]]] = [[]]
+    for x, y in points:
+        if y is None:
+            runs.append([])
+        else:
+            runs[-1].append((x, y))
+    return [run for run in runs if run]
+
+
+def _frame_axis(frames: FrameRange, top: float, bottom: float) -> Markup:
+    step = _nice_step(len(frames) / 8)
+    whole = max(round(step), 1)
+    numbers = [n for n in range(frames.first, frames.last + 1) if n % whole == 0]
+    numbers = sorted({*numbers, frames.first})
+    if len(numbers) > 1 and numbers[1] - numbers[0] < whole / 2:
+        numbers.pop(1)
+    parts = []
+    for number in numbers:
+        x = _short(x_of(number, frames))
+        parts.append(
+            Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+                x, x, _short(top), _short(bottom)
+            )
+            + _text(x_of(number, frames), bottom + 18, str(number), "middle")
+        )
+    return Markup("").join(parts)
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> Markup:
+    return Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+        _short(x), _short(y), anchor, text
+    )
+
+
+def _fitted(series: Sequence[Series], limit: float | None) -> tuple[float, float]:
+    values = [
+        value
+        for line in series
+        for _, value in line.values
+        if value is not None and math.isfinite(value)
+    ]
+    values += [] if limit is None else [limit]
+    if not values:
+        return 0.0, 1.0
+    lowest, highest = min(values), max(values)
+    margin = 0.08 * (highest - lowest) or max(abs(highest) * 0.1, 0.01)
+    return (lowest if lowest == 0.0 else lowest - margin), highest + margin
+
+
+def _ticks(lowest: float, highest: float) -> list[float]:
+    step = _nice_step((highest - lowest) / 4)
+    first = math.ceil(lowest / step)
+    return [i * step for i in range(first, math.floor(highest / step) + 1)]
+
+
+def _nice_step(rough: float) -> float:
+    """Returns the 1, 2 or 5 times a power of ten that is nearest above `rough`."""
+    power = 10.0 ** math.floor(math.log10(max(rough, 1e-9)))
+    return next(power * f for f in (1, 2, 5, 10) if power * f >= rough * 0.999)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

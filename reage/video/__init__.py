@@ -1,0 +1,20 @@
+"""The one door to FFmpeg (PyAV): plates in, pictures and movies out."""
+
+from reage.video.digest import plate_digest
+from reage.video.formats import available_formats
+from reage.video.info import PlateInfo
+from reage.video.probe import probe
+from reage.video.reader import read_frames
+from reage.video.tags import ColourTags
+from reage.video.writer import FrameWriter, open_writer
+
+__all__ = [
+    "ColourTags",
+    "FrameWriter",
+    "PlateInfo",
+    "available_formats",
+    "open_writer",
+    "plate_digest",
+    "probe",
+    "read_frames",
+]

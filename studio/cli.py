@@ -1,0 +1,147 @@
+"""The command line: `reage demo | validate | submit | status | deliver | doctor | train-prior`.
+
+Heavy imports (Prefect, torch) happen inside the commands that need them, so that `reage validate`
+and `reage --help` answer at once and work on a laptop without torch.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from reage.errors import ReageError
+from reage.manifest import validate as validate_manifests
+
+app = typer.Typer(
+    help="Re-ages actors in VFX shots.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+out = Console()
+err = Console(stderr=True)
+
+Manifests = Annotated[list[Path], typer.Argument(help="Shot manifests, or folders of them.")]
+Work = Annotated[Path, typer.Option(help="Root of the work folders.")]
+
+
+def main() -> None:
+    """Runs the command line; an error of ours is one sentence and exit code 1."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    try:
+        app()
+    except ReageError as error:
+        err.print(f"[red]error[/red] {error}", highlight=False, markup=True, soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+@app.command()
+def demo(
+    plate: Annotated[
+        Path | None, typer.Option(help="Any movie, instead of the demo plate.")
+    ] = None,
+    age: Annotated[float, typer.Option(help="Target age in years, 18-100.")] = 75.0,
+    prior: Annotated[str, typer.Option(help="Ageing prior to use.")] = "compact",
+    work: Work = Path("work"),
+    frames: Annotated[int, typer.Option(help="At most this many frames.", min=2)] = 72,
+) -> None:
+    """Re-ages a shot on this machine with the embedded defaults and shows where the result lies."""
+    from studio.demo import run_demo
+
+    run_demo(plate, target_age=age, prior=prior, work=work, max_frames=frames, console=out)
+
+
+@app.command()
+def validate(manifests: Manifests) -> None:
+    """Checks shot manifests and their actors; reports every problem with file, line and key."""
+    report = validate_manifests(manifests)
+    for warning in report.warnings:
+        err.print(f"[yellow]warning[/yellow] {warning}", highlight=False, soft_wrap=True)
+    for problem in report.problems:
+        err.print(f"[red]error[/red] {problem}", highlight=False, soft_wrap=True)
+    out.print(f"{len(report.files)} manifest(s) checked, {len(report.problems)} problem(s)")
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def submit(
+    manifests: Manifests,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the runs to finish.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Run here, without a server.")] = False,
+    pool: Annotated[str, typer.Option(help="Deployment to use: cpu or gpu.")] = "cpu",
+    work: Work = Path("work"),
+) -> None:
+    """Sends shots to the server, or runs them on this machine with --local."""
+    from studio.submission import run_locally, send_to_server
+
+    if local:
+        run_locally(manifests, work=work, console=out)
+    else:
+        send_to_server(manifests, pool=pool, work=work, wait=wait, console=out)
+
+
+@app.command()
+def status(manifests: Manifests, work: Work = Path("work")) -> None:
+    """Shows per shot what is finished, the last run and the delivered versions."""
+    from studio.status import shot_rows
+
+    table = Table("shot", "finished steps", "last run", "delivered", box=None, pad_edge=False)
+    for row in shot_rows(manifests, work=work):
+        table.add_row(*row)
+    out.print(table)
+
+
+@app.command()
+def deliver(
+    manifest: Annotated[Path, typer.Argument(help="Shot manifest whose frames are rendered.")],
+    to: Annotated[str | None, typer.Option(help="Destination instead of the manifest's.")] = None,
+    verify: Annotated[
+        str | None, typer.Option(help="Only read this delivered version back, e.g. v003.")
+    ] = None,
+    work: Work = Path("work"),
+) -> None:
+    """Delivers a rendered shot (again, or elsewhere), or verifies what was delivered."""
+    from studio.submission import deliver_rendered, verify_delivered
+
+    if verify is not None:
+        verify_delivered(manifest, version=verify, destination=to, console=out)
+    else:
+        deliver_rendered(manifest, destination=to, work=work, console=out)
+
+
+@app.command()
+def doctor() -> None:
+    """Says what this machine has, and what to do about what is missing."""
+    from studio.doctor import examine_machine
+
+    table = Table("", "part", "found", "what to do", box=None, pad_edge=False)
+    findings = examine_machine()
+    marks = {
+        "ok": "[green]ok[/green]",
+        "note": "[yellow]note[/yellow]",
+        "missing": "[red]missing[/red]",
+    }
+    for finding in findings:
+        table.add_row(marks[finding.verdict], finding.part, finding.found, finding.cure)
+    out.print(table)
+    if any(finding.verdict == "missing" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("train-prior")
+def train_prior(
+    folder: Annotated[Path, typer.Argument(help="Age-labelled faces, `{age}_….jpg`.")],
+    config: Annotated[Path | None, typer.Option(help="Recipe; the compact one by default.")] = None,
+    name: Annotated[str, typer.Option(help="Name to register the prior under.")] = "studio",
+    work: Work = Path("work"),
+) -> None:
+    """Trains an ageing prior on a studio's own licensed faces and registers it."""
+    from flows.train_prior import train_prior as flow
+
+    out.print(
+        flow(str(folder), config=None if config is None else str(config), name=name, work=str(work))
+    )

@@ -1,0 +1,121 @@
+"""Sending shots to the server, running them here, delivering and verifying."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from rich.console import Console
+
+from reage.delivery import open_destination, verify_delivery
+from reage.errors import ReageError
+from reage.manifest import load_shot, load_shots
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+_POLL_S = 2.0
+
+
+def run_locally(manifests: Sequence[Path], *, work: Path, console: Console) -> None:
+    """Runs every shot in this process, one after the other; a failed one does not stop the rest.
+
+    Raises:
+        ReageError: Some shots failed; the message has one line for each.
+    """
+    from flows.reage_shot import reage_shot
+
+    failures = []
+    for shot in load_shots(manifests):
+        try:
+            delivery = reage_shot(str(shot.path), work=str(work))
+            console.print(f"[green]delivered[/green] {delivery.uri}", soft_wrap=True)
+        except ReageError as error:
+            failures.append(str(error))
+    if failures:
+        raise ReageError("\n".join(failures))
+
+
+def send_to_server(
+    manifests: Sequence[Path], *, pool: str, work: Path, wait: bool, console: Console
+) -> None:
+    """Creates one flow run per shot in the deployment `reage-shot/<pool>`.
+
+    Raises:
+        ReageError: No server is set, the deployment is unknown, or (with `wait`) a run failed.
+    """
+    if not os.environ.get("PREFECT_API_URL"):
+        raise ReageError(
+            "submit: PREFECT_API_URL: got nothing, expected the server's address; "
+            "run `prefect server start` and set it, or use --local"
+        )
+    runs = []
+    for shot in load_shots(manifests):
+        run = _create_run(Path(str(shot.path)).resolve(), pool=pool, work=work.resolve())
+        console.print(f"submitted {shot.path} as {run.name} ({run.id})", soft_wrap=True)
+        runs.append(run.id)
+    if wait:
+        _wait_for(runs, console)
+
+
+def deliver_rendered(
+    manifest: Path, *, destination: str | None, work: Path, console: Console
+) -> None:
+    """Delivers what is rendered, to the manifest's destination or another."""
+    from flows.deliver_shot import deliver_shot
+
+    delivery = deliver_shot(str(manifest), work=str(work), destination=destination)
+    console.print(f"[green]delivered[/green] {delivery.uri}", soft_wrap=True)
+
+
+def verify_delivered(
+    manifest: Path, *, version: str, destination: str | None, console: Console
+) -> None:
+    """Reads every file of a delivered version back and compares its digest with the index.
+
+    Raises:
+        StorageError: A file is missing or differs.
+    """
+    shot = load_shot(manifest)
+    index = verify_delivery(open_destination(shot, destination), shot.shot_id, version)
+    console.print(
+        f"[green]intact[/green] {shot.shot_id.code} {version}, {len(index['files'])} files"
+    )
+
+
+def _create_run(manifest: Path, *, pool: str, work: Path) -> "FlowRun":
+    from prefect.deployments import run_deployment
+    from prefect.exceptions import ObjectNotFound
+
+    parameters = {"manifest": str(manifest), "work": str(work)}
+    try:
+        run = run_deployment(
+            f"reage-shot/{pool}", parameters=parameters, timeout=0, as_subflow=False
+        )
+    except ObjectNotFound as error:
+        raise ReageError(
+            f"submit: deployment: got reage-shot/{pool}, which the server does not know, "
+            "expected a deployed one; run `prefect --no-prompt deploy --all`"
+        ) from error
+    return cast("FlowRun", run)
+
+
+def _wait_for(run_ids: Sequence[UUID], console: Console) -> None:
+    from prefect.client.orchestration import get_client
+
+    waiting, failed = set(run_ids), []
+    with get_client(sync_client=True) as client, console.status("waiting for the runs"):
+        while waiting:
+            for run_id in sorted(waiting, key=str):
+                run = client.read_flow_run(run_id)
+                if run.state is not None and run.state.is_final():
+                    waiting.discard(run_id)
+                    console.print(f"{run.name}: {run.state.name}")
+                    if not run.state.is_completed():
+                        failed.append(f"{run.name}: {run.state.name}: {run.state.message}")
+            if waiting:
+                sleep(_POLL_S)
+    if failed:
+        raise ReageError("\n".join(failed))

@@ -1,0 +1,251 @@
+"""The network's part: who the actor is, what the encoder sees, and the change the decoder makes.
+
+All results are in crop space. Latents are steadied over the whole shot before anything is decoded,
+and the ageing direction is one for the shot, so a chunk decodes to the same frames wherever it is
+cut.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from prefect import task
+from scipy.ndimage import gaussian_filter1d
+
+from models.ageing.prior import Prior
+from reage.errors import ConsentError, FaceError, RegistryError
+from reage.framerange import FrameRange
+from reage.manifest.fields import YOUNGEST
+from reage.manifest.shot import ActorInShot
+from reage.tracks import load_track
+from reage.workspace import Workspace
+from tasks.crops import Cropper, batches, plate_frames, to_tensor
+from tasks.gpu import device, loaded_prior
+from tasks.refs import (
+    CastRef,
+    ChangesRef,
+    FrameSetRef,
+    LatentsRef,
+    PlanRef,
+    PriorRef,
+)
+
+BATCH = 8
+LATENT_SIGMA_FRAMES = (
+    4.0  # a blink or a grain pattern must not move the latent; a turn of the head may
+)
+DIRECTION_FRAMES = 12  # frames whose ageing offsets are averaged into the shot's direction
+MAX_AGE_STEP = 5.0  # years between the ages at which the direction is evaluated
+
+
+@task(name="encode chunk")
+def encode_chunk(
+    frame_set: FrameSetRef,
+    cast: CastRef,
+    prior: PriorRef,
+    frames: FrameRange,
+    *,
+    workspace: Workspace,
+) -> LatentsRef:
+    """Encodes the actor's crop of every frame: latents, apparent age and the crops themselves."""
+
+    def produce(folder: Path) -> dict[str, Any]:
+        network = loaded_prior(prior)
+        crops = _crops(frame_set, Cropper.of(cast, network), frames)
+        parts = [_encode(network, batch) for batch in batches(crops, BATCH)]
+        np.savez(
+            folder / "latents.npz", **{k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+        )
+        return {"num_frames": len(frames)}
+
+    step = workspace.step(
+        "latents",
+        produce,
+        frame_set=frame_set.content,
+        cast=cast.digest,
+        prior=prior.digest,
+        frames=frames,
+    )
+    return LatentsRef(path=str(step.folder / "latents.npz"), digest=step.digest, frames=frames)
+
+
+@task(name="plan ageing")
+def plan_ageing(
+    latents: Sequence[LatentsRef],
+    cast: CastRef,
+    prior: PriorRef,
+    actor: ActorInShot,
+    *,
+    workspace: Workspace,
+) -> PlanRef:
+    """Steadies the latents over the shot and finds the shot's one ageing direction.
+
+    The source age is the manifest's, or the median apparent age over frames where the face is well
+    seen. Offsets are averaged over the best-seen frames and evaluated on a grid of target ages.
+    """
+
+    def produce(folder: Path) -> dict[str, Any]:
+        track = load_track(Path(cast.track_path))
+        frames = FrameRange(latents[0].frames.first, latents[-1].frames.last)
+        seen = track.fade[[track.frames.index_of(f) for f in frames]]
+        chunks = [np.load(ref.path) for ref in latents]
+        w_plus = np.concatenate([chunk["w_plus"] for chunk in chunks])
+        apparent = np.concatenate([chunk["apparent_age"] for chunk in chunks])
+        crops = np.concatenate([chunk["crops"] for chunk in chunks])
+        source_age = _source_age(actor, apparent, seen)
+        targets = np.array([actor.target_age_at(frame) for frame in frames])
+        grid = _age_grid(targets)
+        _check_ages(prior, grid)
+        best = np.sort(np.argsort(-seen, kind="stable")[:DIRECTION_FRAMES])
+        steadied = _steadied(w_plus, seen)
+        offsets = _offsets(loaded_prior(prior), crops[best], steadied[best], source_age, grid)
+        np.savez(
+            folder / "plan.npz",
+            first_frame=frames.first,
+            w_plus=steadied,
+            offsets=offsets,
+            grid=grid,
+            target_age=targets,
+        )
+        return {"source_age": source_age}
+
+    step = workspace.step(
+        "plan",
+        produce,
+        latents=[r.digest for r in latents],
+        prior=prior.digest,
+        actor=actor,
+    )
+    return PlanRef(
+        path=str(step.folder / "plan.npz"), digest=step.digest, source_age=step.facts["source_age"]
+    )
+
+
+@task(name="age chunk")
+def age_chunk(
+    plan: PlanRef, prior: PriorRef, frames: FrameRange, *, workspace: Workspace
+) -> ChangesRef:
+    """Decodes the change of every frame: synthesis at the target less at the source age."""
+
+    def produce(folder: Path) -> dict[str, Any]:
+        network = loaded_prior(prior)
+        data = np.load(plan.path)
+        rows = slice(
+            frames.first - int(data["first_frame"]), frames.last + 1 - int(data["first_frame"])
+        )
+        w_plus = data["w_plus"][rows]
+        offsets = _at_ages(data["grid"], data["offsets"], data["target_age"][rows])
+        changes = [
+            _change(network, w_plus[i : i + BATCH], offsets[i : i + BATCH])
+            for i in range(0, len(frames), BATCH)
+        ]
+        np.save(folder / "changes.npy", np.concatenate(changes))
+        return {"num_frames": len(frames)}
+
+    step = workspace.step("changes", produce, plan=plan.digest, prior=prior.digest, frames=frames)
+    return ChangesRef(path=str(step.folder / "changes.npy"), digest=step.digest, frames=frames)
+
+
+def _crops(
+    frame_set: FrameSetRef, cropper: Cropper, frames: FrameRange
+) -> Iterator[NDArray[np.float32]]:
+    for frame, image in plate_frames(frame_set, frames):
+        yield cropper.crop(frame, image)
+
+
+@torch.inference_mode()
+def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    images = to_tensor(crops)
+    return {
+        "w_plus": prior.encode(images).float().cpu().numpy(),
+        "apparent_age": prior.estimate_age(images).float().cpu().numpy(),
+        "crops": crops.astype(np.float16),
+    }
+
+
+@torch.inference_mode()
+def _offsets(
+    prior: Prior,
+    crops: NDArray[np.float16],
+    w_plus: NDArray[np.float32],
+    source_age: float,
+    grid: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """Mean ageing offset of the frames for each age of the grid, (G, L, D)."""
+    images, latents = to_tensor(crops.astype(np.float32)), torch.from_numpy(w_plus).to(device())
+    source = torch.full((len(images),), source_age, device=device())
+    means = [
+        prior.ageing_offset(images, latents, source, torch.full_like(source, age)).mean(dim=0)
+        for age in grid.tolist()
+    ]
+    return torch.stack(means).float().cpu().numpy()
+
+
+@torch.inference_mode()
+def _change(
+    prior: Prior, w_plus: NDArray[np.float32], offsets: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    latents = torch.from_numpy(w_plus).to(device())
+    aged = prior.decode(latents + torch.from_numpy(offsets).to(device()))
+    change = (aged.float() - prior.decode(latents).float()) / 2.0
+    return np.ascontiguousarray(change.cpu().numpy().transpose(0, 2, 3, 1))
+
+
+def _steadied(w_plus: NDArray[np.float32], seen: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Smooths latents over time without lag, frames counting as far as the face is seen."""
+    weights = np.maximum(seen, 1e-3)[:, None, None]
+    blurred = gaussian_filter1d(w_plus * weights, LATENT_SIGMA_FRAMES, axis=0, mode="nearest")
+    total = gaussian_filter1d(weights, LATENT_SIGMA_FRAMES, axis=0, mode="nearest")
+    return (blurred / total).astype(np.float32)
+
+
+def _source_age(
+    actor: ActorInShot, apparent: NDArray[np.float32], seen: NDArray[np.float64]
+) -> float:
+    if actor.source_age != "auto":
+        return float(actor.source_age)
+    well_seen = seen >= 0.5 * seen.max()
+    if seen.max() <= 0.0:
+        raise FaceError(
+            f"actor {actor.actor}: source_age: got auto, expected years, because no frame shows "
+            "the face well enough to estimate it; give source_age in the shot manifest"
+        )
+    estimated = float(np.median(apparent[well_seen]))
+    if estimated < YOUNGEST:
+        raise ConsentError(
+            f"actor {actor.actor}: source_age: got about {estimated:.0f} years by the look of the "
+            f"face, expected {YOUNGEST} or more: Reage works with adults only; state source_age in "
+            "the shot manifest if the actor is one"
+        )
+    return estimated
+
+
+def _check_ages(prior: PriorRef, ages: NDArray[np.float64]) -> None:
+    """Raises RegistryError when the prior was not made for an age that the shot asks for."""
+    config = loaded_prior(prior).config
+    outside = [age for age in ages.tolist() if not config.min_age <= age <= config.max_age]
+    if outside:
+        raise RegistryError(
+            f"prior {prior.name}: target_age: got {outside[0]:g}, expected "
+            f"{config.min_age:g}-{config.max_age:g} years; ask for an age within its range or "
+            "choose another prior"
+        )
+
+
+def _age_grid(targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = float(targets.min()), float(targets.max())
+    return np.linspace(low, high, int(np.ceil((high - low) / MAX_AGE_STEP)) + 1)
+
+
+def _at_ages(
+    grid: NDArray[np.float64], offsets: NDArray[np.float32], ages: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Offsets at `ages`, linear between the grid's, (T, L, D)."""
+    position = np.interp(ages, grid, np.arange(len(grid)))
+    lower = np.minimum(position.astype(int), max(len(grid) - 2, 0))
+    upper = np.minimum(lower + 1, len(grid) - 1)
+    blend = (position - lower).astype(np.float32)[:, None, None]
+    return (1.0 - blend) * offsets[lower] + blend * offsets[upper]

@@ -1,0 +1,31 @@
+"""Which device networks run on, and the one loaded copy of each prior that a process holds."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from models.ageing.prior import Prior, load_prior
+from reage.errors import RegistryError
+from tasks.refs import PriorRef
+
+
+def device() -> torch.device:
+    """Returns the first CUDA device of this process, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@lru_cache(maxsize=2)
+def loaded_prior(ref: PriorRef) -> Prior:
+    """Loads a prior once per process, in eval mode on `device()`.
+
+    Raises:
+        RegistryError: The weights on disk are not those the ref names.
+    """
+    prior = load_prior(Path(ref.folder)).to(device()).eval()
+    if prior.digest != ref.digest:
+        raise RegistryError(
+            f"prior {ref.name}: weights: got {prior.digest[:12]}…, expected {ref.digest[:12]}…; "
+            "register the changed weights under a new name"
+        )
+    return prior

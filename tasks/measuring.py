@@ -1,0 +1,77 @@
+"""What the result shows: apparent age and likeness of every frame, by the prior's own estimators.
+
+These figures steer nobody's training. They say whether a shot came out as asked; an independent
+judge is the benchmarks' business.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from prefect import task
+
+from models.ageing.prior import Prior
+from reage.workspace import Workspace
+from tasks.crops import Crop, Cropper, chunk_frames, plate_frames, to_tensor
+from tasks.gpu import loaded_prior
+from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, MeasuresRef, PriorRef
+
+BATCH = 8
+
+
+@task(name="measure chunk")
+def measure_chunk(
+    frame_set: FrameSetRef,
+    chunk: ChunkRef,
+    layers: Sequence[ActorLayerRef],
+    prior: PriorRef,
+    *,
+    workspace: Workspace,
+) -> MeasuresRef:
+    """Estimates, for every frame and actor, the age shown and the likeness to the plate's face.
+
+    Writes `measures.json`: per actor `plate_age`, `result_age` (years) and `similarity` (cosine),
+    one entry per frame.
+    """
+
+    def produce(folder: Path) -> dict[str, Any]:
+        network = loaded_prior(prior)
+        figures = {
+            ref.actor.actor: _measure(
+                network, _crop_pairs(frame_set, chunk, Cropper.of(ref.cast, network))
+            )
+            for ref in layers
+        }
+        (folder / "measures.json").write_text(json.dumps(figures))
+        return {"num_frames": len(chunk.frames)}
+
+    step = workspace.step("measures", produce, chunk=chunk.digest, prior=prior.digest)
+    return MeasuresRef(
+        path=str(step.folder / "measures.json"), digest=step.digest, frames=chunk.frames
+    )
+
+
+def _crop_pairs(
+    frame_set: FrameSetRef, chunk: ChunkRef, cropper: Cropper
+) -> Iterator[tuple[Crop, Crop]]:
+    """Yields the actor's crop from the plate and from the result."""
+    plate = plate_frames(frame_set, chunk.frames)
+    for (frame, before), (_, after) in zip(plate, chunk_frames(frame_set, chunk), strict=True):
+        yield cropper.crop(frame, before), cropper.crop(frame, after)
+
+
+@torch.inference_mode()
+def _measure(prior: Prior, pairs: Iterator[tuple[Crop, Crop]]) -> dict[str, list[float]]:
+    collected = list(pairs)
+    figures: dict[str, list[float]] = {"plate_age": [], "result_age": [], "similarity": []}
+    for start in range(0, len(collected), BATCH):
+        plate = to_tensor(np.stack([before for before, _ in collected[start : start + BATCH]]))
+        result = to_tensor(np.stack([after for _, after in collected[start : start + BATCH]]))
+        likeness = (prior.embed(plate).float() * prior.embed(result).float()).sum(dim=1)
+        figures["plate_age"] += prior.estimate_age(plate).float().tolist()
+        figures["result_age"] += prior.estimate_age(result).float().tolist()
+        figures["similarity"] += likeness.tolist()
+    return figures

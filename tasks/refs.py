@@ -1,0 +1,188 @@
+"""Pointers that travel between tasks: small, frozen, hashable; never pixels, never networks.
+
+A ref says where bytes lie and what their content key is. Paths are local to the work folder that
+all workers of a shot share; `digest` is the content key under which the ledger knows the work.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from reage.framerange import FrameRange
+from reage.manifest.shot import ActorInShot
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameSetRef:
+    """The plate's frames that a shot uses.
+
+    Attributes:
+        path: Local movie, or image-sequence pattern.
+        digest: SHA-256 of the plate's bytes.
+        first_frame: Studio number of the plate's first frame.
+        frames: Frames to work on, handles included.
+        colourspace: As the manifest states it.
+        frame_rate: Frames per second, when an image sequence needs telling.
+    """
+
+    path: str
+    digest: str
+    first_frame: int
+    frames: FrameRange
+    colourspace: str
+    frame_rate: Fraction | None
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What results depend on: everything but where the plate lies."""
+        return (self.digest, self.first_frame, self.frames, self.colourspace, self.frame_rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorRef:
+    """A prior in the registry: its folder and the SHA-256 of its weights."""
+
+    name: str
+    folder: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracksRef:
+    """All faces followed through a frame set: an .npz file per track in `folder`."""
+
+    folder: str
+    digest: str
+    track_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CastRef:
+    """Which track is the actor, and how that was decided.
+
+    Attributes:
+        actor: Name of the actor's manifest.
+        track_path: The track's .npz file.
+        digest: Content key of the choice.
+        decided_by: `track id`, `identity` or `largest face`.
+        similarity: Cosine to the reference photographs; None without any.
+    """
+
+    actor: str
+    track_path: str
+    digest: str
+    decided_by: str
+    similarity: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentsRef:
+    """Encoder outputs of a chunk: `w_plus` (T, L, D), `apparent_age` (T,), in one .npz file."""
+
+    path: str
+    digest: str
+    frames: FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRef:
+    """How one actor ages through the shot: steadied latents and the shot's ageing direction."""
+
+    path: str
+    digest: str
+    source_age: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangesRef:
+    """The network's change of a chunk in crop space, (T, R, R, 3) display units, one .npy file."""
+
+    path: str
+    digest: str
+    frames: FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorLayerRef:
+    """One actor's part of a chunk: what the manifest asks, which track, which change.
+
+    Attributes:
+        matte: Path of the artist's own matte, or None.
+    """
+
+    actor: ActorInShot
+    cast: CastRef
+    plan: PlanRef
+    change: ChangesRef
+    matte: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkRef:
+    """Composited frames of a chunk: a lossless movie, or an EXR pattern for float plates."""
+
+    path: str
+    matte_path: str
+    digest: str
+    frames: FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuresRef:
+    """Per-frame figures of a chunk (apparent age, identity similarity) as JSON."""
+
+    path: str
+    digest: str
+    frames: FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRef:
+    """One piece of work for a shot, and the version it holds at the destination.
+
+    Attributes:
+        holder: Content key of everything the result depends on; the same work, run again, has the
+            same one and gets the same version.
+        version: As `v003`.
+        date: Day on which the work was begun, for slates and reports.
+    """
+
+    holder: str
+    version: str
+    date: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageRef:
+    """Everything a delivery sends.
+
+    Attributes:
+        folder: Where the files lie; their names are relative to it.
+        files: Pairs of role and file name, e.g. `("wipe", "demo_sq010_sh0010_wipe.mp4")`.
+        manifest_digest: Digest of the shot manifest it was rendered for.
+        job: Whose version it is.
+        verdict: `pass` or `needs review`.
+    """
+
+    folder: str
+    digest: str
+    files: tuple[tuple[str, str], ...]
+    manifest_digest: str
+    job: JobRef
+    verdict: str
+
+    def document(self) -> dict[str, Any]:
+        """Returns the ref as plain JSON values; `recalled` reads them."""
+        fields = asdict(self)
+        fields["job"]["date"] = self.job.date.isoformat()
+        return fields
+
+    @classmethod
+    def recalled(cls, document: dict[str, Any] | None) -> "PackageRef | None":
+        """Rebuilds a ref from its JSON form, None from None."""
+        if document is None:
+            return None
+        pairs = tuple((role, name) for role, name in document["files"])
+        job = {**document["job"], "date": date.fromisoformat(document["job"]["date"])}
+        return cls(**{**document, "files": pairs, "job": JobRef(**job)})

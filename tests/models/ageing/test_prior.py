@@ -1,0 +1,124 @@
+"""What the pipeline relies on in a prior, with a tiny one of random weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.ageing.prior import (
+    Alignment,
+    Prior,
+    PriorError,
+    load_prior,
+    save_prior,
+    tiny_config,
+)
+from models.shapes import ShapeError
+
+ALIGNMENT = Alignment(
+    landmark_indices=(33, 263, 1), template=((8.0, 12.0), (24.0, 12.0), (16.0, 20.0)), size=32
+)
+
+
+@pytest.fixture
+def prior() -> Prior:
+    torch.manual_seed(0)
+    tiny = Prior(tiny_config(), ALIGNMENT)
+    # Both parts of the offset are zero at birth: give them something to say.
+    tiny.path.table.normal_()
+    tiny.path.basis.normal_()
+    torch.nn.init.normal_(tiny.personal.to_offset.weight, std=0.3)
+    return tiny.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def crops() -> torch.Tensor:
+    return torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def test_change_is_exactly_zero_where_the_ages_agree(prior: Prior, crops: torch.Tensor) -> None:
+    ages = torch.tensor([20.0, 47.3, 80.0])
+    assert not prior.change(crops, ages, ages).any()
+
+
+def test_change_equals_half_the_difference_of_decoded_crops(
+    prior: Prior, crops: torch.Tensor
+) -> None:
+    source, target = torch.full((3,), 30.0), torch.full((3,), 70.0)
+    w_plus = prior.encode(crops)
+    offset = prior.ageing_offset(crops, w_plus, source, target)
+    expected = (prior.decode(w_plus + offset) - prior.decode(w_plus)) / 2
+    assert torch.equal(prior.change(crops, source, target), expected)
+    assert expected.abs().max() > 1e-3
+
+
+def test_ageing_there_and_back_returns_the_path(prior: Prior, crops: torch.Tensor) -> None:
+    w_plus = prior.encode(crops)
+    young, old = torch.full((3,), 25.0), torch.full((3,), 75.0)
+    there = prior.ageing_offset(crops, w_plus, young, old)
+    back = prior.ageing_offset(crops, w_plus, old, young)
+    torch.testing.assert_close(there, -back)
+
+
+def test_change_does_not_depend_on_the_rest_of_the_batch(prior: Prior, crops: torch.Tensor) -> None:
+    source, target = torch.tensor([30.0, 40.0, 50.0]), torch.tensor([60.0, 20.0, 80.0])
+    whole = prior.change(crops, source, target)
+    alone = prior.change(crops[1:2], source[1:2], target[1:2])
+    # Convolutions of other batch sizes may sum in another order.
+    torch.testing.assert_close(whole[1:2], alone, atol=1e-5, rtol=0)
+
+
+def test_embeddings_are_unit_and_blind_to_mirroring(prior: Prior, crops: torch.Tensor) -> None:
+    embedded = prior.embed(crops)
+    torch.testing.assert_close(embedded.norm(dim=1), torch.ones(3))
+    torch.testing.assert_close(embedded, prior.embed(crops.flip(3)))
+
+
+def test_target_age_beyond_the_declared_range_is_refused(prior: Prior, crops: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"target_age: got 17, expected 18 to 90"):
+        prior.change(crops, torch.full((3,), 30.0), torch.full((3,), 17.0))
+
+
+def test_crops_of_another_size_are_refused(prior: Prior) -> None:
+    with pytest.raises(ShapeError, match=r"crops: got shape \(1, 3, 16, 16\)"):
+        prior.encode(torch.zeros(1, 3, 16, 16))
+
+
+def test_a_saved_prior_loads_with_the_same_digest_and_change(
+    prior: Prior, crops: torch.Tensor, tmp_path: Path
+) -> None:
+    digest = save_prior(prior, tmp_path)
+    loaded = load_prior(tmp_path)
+    assert loaded.digest == digest == prior.digest
+    assert loaded.config == prior.config
+    assert loaded.alignment == prior.alignment
+    ages = torch.full((3,), 30.0), torch.full((3,), 70.0)
+    # Weights are kept in half precision: 11 bits, through a dozen layers.
+    torch.testing.assert_close(
+        loaded.change(crops, *ages), prior.change(crops, *ages), atol=2e-2, rtol=0
+    )
+    assert save_prior(loaded, tmp_path / "again") == digest
+
+
+def test_weights_of_another_prior_are_refused(prior: Prior, tmp_path: Path) -> None:
+    save_prior(prior, tmp_path)
+    with (tmp_path / "weights.safetensors").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(PriorError, match=r"digest: got .*, expected .*; fetch the weights"):
+        load_prior(tmp_path)
+
+
+def test_an_unknown_config_key_is_named(prior: Prior, tmp_path: Path) -> None:
+    save_prior(prior, tmp_path)
+    path = tmp_path / "config.json"
+    described = json.loads(path.read_text())
+    described["config"]["colour"] = 1
+    path.write_text(json.dumps(described))
+    with pytest.raises(PriorError, match="colour"):
+        load_prior(tmp_path)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PriorError, match=r"nowhere/config.json: got no such file"):
+        load_prior(tmp_path / "nowhere")

@@ -1,0 +1,73 @@
+from datetime import date
+
+import pytest
+from pydantic import ValidationError
+
+from reage.manifest import ActorManifest
+from reage.manifest.problems import findings_of, known_keys
+
+ADA = {
+    "actor": "ada",
+    "names": ["Ada Example"],
+    "birth_date": "1964-03-02",
+    "consent": {
+        "document_id": "DEMO-2026-001",
+        "scope": ["render"],
+        "shows": "any",
+        "granted": "2026-01-01",
+        "expires": "2036-12-31",
+    },
+}
+
+
+def mistakes(values):
+    with pytest.raises(ValidationError) as caught:
+        ActorManifest.model_validate(values)
+    return [str(finding) for finding in findings_of(caught.value, known_keys(ActorManifest))]
+
+
+def test_actor_reads_back_from_its_own_json():
+    actor = ActorManifest.model_validate(ADA)
+    assert actor.consent.expires == date(2036, 12, 31)
+    again = ActorManifest.model_validate_json(actor.model_dump_json())
+    assert again == actor
+    assert again.digest == actor.digest
+
+
+def test_actor_takes_any_script_in_display_names():
+    names = ["Ада Пример", "艾达", "Ada 🎬 Example"]
+    assert ActorManifest.model_validate({**ADA, "names": names}).names == tuple(names)
+
+
+@pytest.mark.parametrize("birth", ["2008-01-01", "1964-03-02"])
+def test_actor_of_18_on_the_day_of_consent_is_taken(birth):
+    actor = ActorManifest.model_validate({**ADA, "birth_date": birth})
+    assert actor.birth_date.isoformat() == birth
+
+
+def test_actor_a_day_short_of_18_is_refused():
+    (mistake,) = mistakes({**ADA, "birth_date": "2008-01-02"})
+    assert mistake.startswith("birth_date: got 2008-01-02, expected a birth date at least 18 years")
+
+
+@pytest.mark.parametrize("written", ["2026-02-30", "2026-1-1", "20260101", 20260101, "01.01.2026"])
+def test_dates_have_one_spelling(written):
+    (mistake,) = mistakes({**ADA, "birth_date": written})
+    assert mistake.startswith("birth_date: got ")
+    assert mistake.endswith("expected a date as in 2026-01-31")
+
+
+@pytest.mark.parametrize("written", ["", "/x", "a\nb", "x" * 200, "ümlaut"])
+def test_document_id_refuses_what_cannot_be_filed(written):
+    (mistake,) = mistakes({**ADA, "consent": {**ADA["consent"], "document_id": written}})
+    assert mistake.startswith("consent.document_id: got ")
+
+
+def test_consent_is_required_and_has_no_open_end():
+    assert mistakes({k: v for k, v in ADA.items() if k != "consent"}) == [
+        "consent: got nothing, expected a value; this key is required"
+    ]
+    unending = {k: v for k, v in ADA["consent"].items() if k != "expires"}
+    assert mistakes({**ADA, "consent": unending}) == [
+        "consent.expires: got nothing, expected a value; this key is required"
+    ]

@@ -1,0 +1,262 @@
+import copy
+from fractions import Fraction
+
+import pytest
+from pydantic import ValidationError
+
+from reage.framerange import FrameRange
+from reage.manifest import ShotManifest, load_shot
+from reage.manifest.problems import findings_of, known_keys
+from reage.naming import ShotId
+
+SHORTEST = {
+    "show": "demo",
+    "sequence": "sq010",
+    "shot": "sh0010",
+    "plate": {"uri": "plate.mov", "cut_in": 1011, "cut_out": 1072, "handles": 8},
+    "actors": [{"actor": "ada", "target_age": 72}],
+    "delivery": {"destination": "out"},
+    "consent": {"document_id": "DEMO-2026-001"},
+}
+
+
+def shot(**changes):
+    """Changes are by dotted key, a double underscore standing for the dot."""
+    values = copy.deepcopy(SHORTEST)
+    for key, value in changes.items():
+        inner = values
+        *outer, last = key.split("__")
+        for part in outer:
+            inner = inner[int(part) if part.isdigit() else part]
+        inner[last] = value
+    return ShotManifest.model_validate(values)
+
+
+def mistakes(**changes):
+    with pytest.raises(ValidationError) as caught:
+        shot(**changes)
+    return [str(finding) for finding in findings_of(caught.value, known_keys(ShotManifest))]
+
+
+def test_shot_knows_its_id_its_cut_and_its_frames():
+    manifest = shot()
+    assert manifest.shot_id == ShotId("demo", "sq010", "sh0010")
+    assert manifest.cut == FrameRange(1011, 1072)
+    assert manifest.frames == FrameRange(1003, 1080)
+
+
+def test_shot_is_frozen_all_the_way_down():
+    manifest = shot()
+    for part, key in (
+        (manifest, "show"),
+        (manifest.plate, "cut_in"),
+        (manifest.actors[0], "actor"),
+    ):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, key, "other")
+
+
+def test_shot_reads_back_from_its_own_json():
+    manifest = shot(plate__frame_rate="24000/1001", actors__0__target_age={"keyframes": {1020: 40}})
+    again = ShotManifest.model_validate_json(manifest.model_dump_json())
+    assert again == manifest
+    assert again.digest == manifest.digest
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [
+        (24, Fraction(24)),
+        ("24", Fraction(24)),
+        ("24000/1001", Fraction(24000, 1001)),
+        ("60000/1001", Fraction(60000, 1001)),
+        (Fraction(25), Fraction(25)),
+        (None, None),
+    ],
+)
+def test_frame_rate_is_an_exact_fraction(written, rate):
+    assert shot(plate__frame_rate=written).plate.frame_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("written", "cure"),
+    [
+        (23.976, 'write "24000/1001"'),
+        (23.98, 'write "24000/1001"'),
+        (29.97, 'write "30000/1001"'),
+        (59.94, 'write "60000/1001"'),
+        (119.88, 'write "120000/1001"'),
+        (25.0, "write 25"),
+        (12.5, "write it as a fraction"),
+    ],
+)
+def test_float_frame_rate_is_refused_with_its_fraction(written, cure):
+    (mistake,) = mistakes(plate__frame_rate=written)
+    assert mistake.startswith(f"plate.frame_rate: got {written}, expected a whole number or a fra")
+    assert mistake.endswith(f"; {cure}")
+
+
+@pytest.mark.parametrize("written", ["23.976", "24/0", "24/", "-24", "", 0, -24, 2000, True, [24]])
+def test_frame_rate_refuses_what_is_no_rate(written):
+    (mistake,) = mistakes(plate__frame_rate=written)
+    assert mistake.startswith("plate.frame_rate: got")
+
+
+def test_image_sequence_needs_a_frame_rate_and_has_its_own_numbers():
+    (mistake,) = mistakes(plate__uri="plate.####.exr")
+    assert mistake.startswith("plate.frame_rate: got nothing, expected a frame rate")
+    numbered_low = shot(
+        **{"plate__uri": "plate.%04d.exr", "plate__frame_rate": 24, "plate__cut_in": 8},
+    )
+    assert numbered_low.frames.first == 0
+
+
+def test_handles_may_not_reach_before_the_plate():
+    (mistake,) = mistakes(plate__handles=11)
+    assert mistake == (
+        "plate.handles: got 11, expected at most 10, as the plate begins at frame 1001"
+    )
+
+
+def test_cut_in_positions_from_zero_is_recognised():
+    (mistake,) = mistakes(plate__cut_in=0, plate__cut_out=71)
+    assert "cut_in and cut_out are frame numbers, not positions from 0" in mistake
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("plate.mov", "../plate.mov", "/mnt/plate.mov", "file:///mnt/plate.mov", "~/plate.mov"),
+        *("s3://bucket/a/plate.mov", "s3://bu.ck-et/plate.mov", "plates/100%.mov"),
+    ],
+)
+def test_plate_may_lie_in_a_folder_or_a_bucket(place):
+    assert shot(plate__uri=place).plate.uri == place
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("", " ", "a\0b", "a\nb", "x" * 2000, "http://host/plate.mov", "file://host/plate.mov"),
+        *("s3://", "s3:///key", "s3://Bucket/key", "s3://a/key", "s3://bucket//key", "s3://b..c/k"),
+        *("s3://bucket/../other", "s3://user:pw@bucket/key", "a.%04d.%04d.exr", "####/a.exr"),
+    ],
+)
+def test_plate_refuses_places_that_are_none(place):
+    (mistake,) = mistakes(plate__uri=place)
+    assert mistake.startswith("plate.uri: got ")
+
+
+def test_destination_may_be_a_bucket_with_or_without_a_closing_slash():
+    for place in ("s3://bucket", "s3://bucket/", "s3://bucket/a/", "out"):
+        assert shot(delivery__destination=place).delivery.destination == place
+
+
+def test_endpoint_refuses_credentials_and_does_not_repeat_them():
+    (mistake,) = mistakes(delivery__endpoint_url="https://key:hunter2@s3.example.com")
+    assert "hunter2" not in mistake
+    assert mistake.endswith("credentials come from the environment")
+
+
+@pytest.mark.parametrize("written", ["s3.example.com", "ftp://host", "https://", "http://[::1"])
+def test_endpoint_refuses_what_is_no_address(written):
+    (mistake,) = mistakes(delivery__endpoint_url=written)
+    assert "expected an address, as in https://s3.example.com" in mistake
+
+
+@pytest.mark.parametrize("age", [17.99, 0, -1, 100.1])
+@pytest.mark.parametrize("key", ["source_age", "target_age"])
+def test_ages_outside_18_to_100_are_refused(key, age):
+    (mistake,) = mistakes(**{f"actors__0__{key}": age})
+    assert mistake.startswith(f"actors[0].{key}: got {age}, expected at ")
+
+
+@pytest.mark.parametrize("age", [18, 18.0, 100, 62.5])
+def test_ages_from_18_to_100_are_taken(age):
+    assert shot(actors__0__target_age=age).actors[0].target_age_at(1011) == age
+
+
+def test_a_keyframe_below_18_is_refused_at_its_frame():
+    (mistake,) = mistakes(actors__0__target_age={"keyframes": {1011: 30, 1020: 17}})
+    assert mistake.startswith("actors[0].target_age.keyframes[1020]: got 17, expected at least 18")
+
+
+@pytest.mark.parametrize("keyframes", [{}, {1.5: 30}, {True: 30}, {"a": 30}, {-1: 30}])
+def test_keyframes_need_frame_numbers(keyframes):
+    (mistake,) = mistakes(actors__0__target_age={"keyframes": keyframes})
+    assert mistake.startswith("actors[0].target_age.keyframes")
+
+
+def test_keyframes_around_the_shot_are_taken():
+    around = {"keyframes": {900: 60, 1200: 30}, "interpolation": "linear"}
+    assert shot(actors__0__target_age=around).actors[0].target_age_at(1050) == 45
+
+
+def test_one_track_cannot_be_two_actors():
+    pair = [{"actor": name, "target_age": 30, "track": 1} for name in ("ada", "eva")]
+    (mistake,) = mistakes(actors=pair)
+    assert mistake == "actors[1].track: got 1, expected another track than that of actors[0]"
+
+
+def test_every_mistake_of_a_plate_is_told_at_once():
+    assert len(mistakes(plate__cut_in=1000, plate__cut_out=900)) == 2
+    assert len(mistakes(plate__cut_in=-1, plate__handles="8", show="No", prior=3)) == 4
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", True, None, 1.5])
+def test_only_schema_version_1_is_read(version):
+    (mistake,) = mistakes(schema_version=version)
+    assert mistake.startswith("schema_version: got ")
+
+
+def test_digest_depends_on_what_is_said_and_not_on_how(tmp_path):
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(
+        "show: demo\nsequence: sq010\nshot: sh0010\n"
+        "plate: {uri: a.mov, cut_in: 1001, cut_out: 1009}\n"
+        "actors: [{actor: ada, target_age: 60}]\ndelivery: {destination: out}\n"
+        "consent: {document_id: D1}\n"
+    )
+    spelled = tmp_path / "spelled.yaml"
+    spelled.write_text(
+        "# the same in other words\nconsent:\n  document_id: 'D1'\ndelivery:\n  destination: out\n"
+        "  master: prores4444\nactors:\n- target_age: 60.0\n  actor: ada\n  strength: 1\n"
+        "shot: sh0010\n"
+        "plate:\n  cut_out: 1009\n  cut_in: 1001\n  uri: a.mov\nsequence: sq010\nshow: demo\n"
+    )
+    other = tmp_path / "other.yaml"
+    other.write_text(plain.read_text().replace("60", "61"))
+    digests = [load_shot(path).digest for path in (plain, spelled, other)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_relative_places_start_at_the_manifests_folder(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "sh0010.yaml"
+    path.parent.mkdir()
+    path.write_text(shot().model_dump_json())
+    monkeypatch.chdir(tmp_path)
+    manifest = load_shot("deep/sh0010.yaml")
+    assert manifest.resolve("../plate.mov") == str(tmp_path / "plate.mov")
+    assert manifest.resolve("/mnt/plate.mov") == "/mnt/plate.mov"
+    assert manifest.resolve("file:///mnt/a%20b.mov") == "/mnt/a b.mov"
+    assert manifest.resolve("s3://bucket/plate.mov") == "s3://bucket/plate.mov"
+    assert shot().resolve("plate.mov") == str(tmp_path / "plate.mov")
+
+
+def test_consent_document_is_the_actors_own_or_the_shots():
+    pair = [
+        {"actor": "ada", "target_age": 30},
+        {"actor": "eva", "target_age": 30, "consent": {"document_id": "EVA-7"}},
+    ]
+    manifest = shot(actors=pair)
+    assert manifest.consent_document("ada") == "DEMO-2026-001"
+    assert manifest.consent_document("eva") == "EVA-7"
+    with pytest.raises(KeyError, match="expected one of the shot's actors"):
+        manifest.consent_document("ida")
+
+
+def test_colourspaces_are_those_that_the_picture_code_knows():
+    from reage.colour import COLOURSPACES
+
+    accepted = ShotManifest.model_json_schema()["$defs"]["Plate"]["properties"]["colourspace"]
+    assert set(accepted["enum"]) == set(COLOURSPACES)
