@@ -23,7 +23,7 @@ from reage.manifest import (
     load_actor,
     load_shot,
 )
-from reage.provenance import check_consent
+from reage.provenance import AuditLog, check_consent
 from reage.registry import find_prior
 from reage.workspace import Workspace
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
@@ -82,8 +82,13 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
     if delivered is not None:
         return delivered
     job = JobRef(holder=holder, version=version, date=workspace.begun(holder))
+    audit = AuditLog(Path(work) / "audit.jsonl")
+    facts = {"shot": shot.shot_id.prefix, "version": version, "manifest": shot.digest}
+    consents = {actor.actor: shot.consent_document(actor.actor) for actor in actors}
+    audit.append({"event": "render", "prior": prior.digest, "consent": consents, **facts})
     package = render_shot(shot, actors, frame_set, prior, job, workspace, chunk)
     delivery = deliver_package(shot, package, workspace=workspace)
+    audit.append({"event": "deliver", "uri": delivery.uri, "index": delivery.index_sha256, **facts})
     workspace.remember("timings", workspace.seconds)
     create_markdown_artifact(
         key=f"delivery-{shot.shot_id.code.replace('_', '-')}",

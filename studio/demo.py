@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.panel import Panel
 
 from reage.delivery import DeliveryRef
 from reage.video import probe
@@ -197,8 +196,6 @@ def _say_where(delivery: DeliveryRef, console: Console) -> None:
         ("QC page", by_role["qc_page"]),
         ("delivery index", folder / "index.json"),
     )
-    lines = [f"[bold]{label:<14}[/bold] {path}" for label, path in found]
-    console.print(
-        Panel("\n".join(lines), title=f"demo {delivery.version}", expand=False),
-        soft_wrap=True,
-    )
+    console.print(f"\n[bold green]done[/bold green], {delivery.version}")
+    for label, path in found:
+        console.print(f"  [bold]{label:<14}[/bold] {path}", soft_wrap=True, highlight=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from models.ageing.prior import Prior, load_prior
+from models.ageing.prior import Prior, PriorError, load_prior
 from reage.errors import RegistryError
 from tasks.refs import PriorRef
 
@@ -20,9 +20,12 @@ def loaded_prior(ref: PriorRef) -> Prior:
     """Loads a prior once per process, in eval mode on `device()`.
 
     Raises:
-        RegistryError: The weights on disk are not those the ref names.
+        RegistryError: The folder holds no prior, or other weights than the ref names.
     """
-    prior = load_prior(Path(ref.folder)).to(device()).eval()
+    try:
+        prior = load_prior(Path(ref.folder)).to(device()).eval()
+    except PriorError as error:
+        raise RegistryError(f"prior {ref.name}: {error}") from error
     if prior.digest != ref.digest:
         raise RegistryError(
             f"prior {ref.name}: weights: got {prior.digest[:12]}…, expected {ref.digest[:12]}…; "

@@ -9,7 +9,7 @@ width; prores_ks does, at 4444 (at 4:2:2 its last columns are wrong, so that is 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import av.codec
+from av.codec import codecs_available
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +117,6 @@ STILL_FORMATS: dict[str, StillFormat] = {
 
 def available_formats() -> dict[str, bool]:
     """Says of each format whether this machine's FFmpeg has its encoder."""
-    return {
-        name: layout.codec in av.codec.codecs_available
-        for name, layout in {**MOVIE_FORMATS, **STILL_FORMATS}.items()
-    }
+    codecs = {name: layout.codec for name, layout in MOVIE_FORMATS.items()}
+    codecs |= {name: layout.codec for name, layout in STILL_FORMATS.items()}
+    return {name: codec in codecs_available for name, codec in codecs.items()}
