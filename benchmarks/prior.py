@@ -21,10 +21,13 @@ crop) or inside the pipeline's face matte (`matte` face). Figures:
 
 import argparse
 import importlib.util
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -92,11 +95,13 @@ def _module(path: Path) -> ModuleType:
 
 
 def read_held_out(photos: list[LabelledPhoto], *, fold: int, limit: int) -> list[HeldOutFace]:
-    """Reads the photographs of a fold in which a face is found."""
+    """Reads the photographs of a fold in which a face is found, at most `limit`, evenly chosen."""
+    chosen = [photo for photo in photos if photo.fold == fold]
+    chosen = chosen[:: max(1, -(-len(chosen) // limit))]
     faces = []
     with FaceFinder(num_readings=1) as finder:
         reader = TightCropReader(finder)
-        for photo in track([p for p in photos if p.fold == fold][:limit], "held-out faces"):
+        for photo in track(chosen, "held-out faces"):
             picture = photo.read()
             landmarks = reader.landmarks(picture)
             if landmarks is not None:
@@ -198,19 +203,21 @@ class Bench:
         self._embedded = identity.embed(originals, self._points)
         self.original_ages = self._judged_ages(originals)
         self._galleries = _galleries(self._embedded)
-        self._regions = [face_matte(f.landmarks, f.size).full(f.size) for f in faces]
+        self._inside = [face_matte(f.landmarks, f.size).full(f.size) > 0.5 for f in faces]
+        self._colours = [_mean_lab(p, i) for p, i in zip(originals, self._inside, strict=True)]
 
     def judge(self, changes: Changes, name: str) -> dict[str, Any]:
         """Returns the figures of one method."""
         ages = np.zeros((len(self._faces), len(TARGETS)))
         shifts, ranks = np.zeros_like(ages), np.zeros(len(TARGETS))
         for column, target in enumerate(TARGETS):
-            told = track(changes(float(target)), f"{name} to {target}", total=len(self._faces))
-            pictures = [applied(f.picture, c) for f, c in zip(self._faces, told, strict=True)]
+            told = zip(self._faces, changes(float(target)), strict=True)
+            pictures = [applied(face.picture, change) for face, change in told]
             ages[:, column] = self._judged_ages(pictures)
             for number, picture in enumerate(pictures):
-                before = self._faces[number].picture
-                shifts[number, column] = _colour_shift(before, picture, self._regions[number])
+                shift = _mean_lab(picture, self._inside[number]) - self._colours[number]
+                shifts[number, column] = np.linalg.norm(shift)
+            print(f"{name}: judged at {target}", flush=True)
             ranks[column] = self._rank1(self._identity.embed(pictures, self._points))
         return _figures(ages, shifts, ranks, self.original_ages)
 
@@ -235,12 +242,8 @@ def _galleries(embedded: NDArray[np.float32]) -> list[NDArray[np.int64]]:
     return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
 
 
-def _colour_shift(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], region: NDArray[np.float32]
-) -> float:
-    inside = region > 0.5
-    first, second = (lab_from_display(p[inside] / 255.0).mean(axis=0) for p in (before, after))
-    return float(np.linalg.norm(second - first))
+def _mean_lab(picture: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return lab_from_display(picture[inside] / 255.0).mean(axis=0)
 
 
 def _figures(
@@ -314,6 +317,14 @@ def show(figures: dict[str, dict[str, Any]]) -> None:
     Console().print(table)
 
 
+_SHARED: dict[str, Any] = {}
+
+
+def _judge(name: str) -> dict[str, Any]:
+    figures: dict[str, Any] = _SHARED["bench"].judge(_SHARED["methods"][name], name)
+    return figures
+
+
 def main() -> None:
     """Judges the prior and the baseline, prints the table and keeps the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -325,6 +336,7 @@ def main() -> None:
     parser.add_argument("--no-record", action="store_true")
     parser.add_argument("--no-baseline", action="store_true")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     photos, _ = find_photos(options.data)
     faces = read_held_out(photos, fold=options.fold, limit=options.limit)
     bench = Bench(faces, *load_judges(options.judges))
@@ -335,7 +347,10 @@ def main() -> None:
     }
     if not options.no_baseline:
         methods["pixel means x 1.5"] = PixelMeanChanges(photos, faces, gain=1.5)
-    figures = {name: bench.judge(changes, name) for name, changes in methods.items()}
+    # A process a method: forked, so that pictures, codes and judges are shared and not sent.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as pool:
+        _SHARED.update(bench=bench, methods=methods)
+        figures = dict(zip(methods, pool.map(_judge, methods), strict=True))
     show(figures)
     if not options.no_record:
         timing = milliseconds(prior)

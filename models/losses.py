@@ -97,6 +97,11 @@ def total_variation(change: Tensor) -> Tensor:
     return down + (change[..., 1:] - change[..., :-1]).abs().mean()
 
 
+def chroma(change: Tensor) -> Tensor:
+    """Returns how far a change (B, 3, H, W) is from grey: paint is colourful, wrinkles are not."""
+    return (change - change.mean(dim=1, keepdim=True)).abs().mean()
+
+
 def colour_shift_penalty(change: Tensor, *, face: tuple[slice, slice], free: float) -> Tensor:
     """Penalises a change (B, 3, H, W), display units, for tinting or lightening a whole face.
 

@@ -14,7 +14,7 @@ from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.video import open_writer, probe, read_frames
 from reage.workspace import Workspace
-from tasks.crops import Cropper, plate_frames, plate_info
+from tasks.crops import Cropper, plate_frames, plate_info, with_headroom
 from tasks.gpu import loaded_prior
 from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, PriorRef
 
@@ -47,7 +47,7 @@ def composite_chunk(
                 plate, _layers(layers, prior, frames), strict=True
             ):
                 result, matte = composite(image, per_actor)
-                results.write(frame, result)
+                results.write(frame, result if info.is_float else with_headroom(result))
                 mattes.write(frame, _grey16(matte))
         return {"num_frames": len(frames)}
 

@@ -22,6 +22,8 @@ from tasks.refs import CastRef, ChunkRef, FrameSetRef
 
 Crop = NDArray[np.float32]
 
+_HEADROOM = np.float32(0.25)
+
 
 def plate_info(frame_set: FrameSetRef) -> PlateInfo:
     """Probes the plate that a ref points to."""
@@ -36,11 +38,40 @@ def plate_frames(
     return read_frames(info, frames or frame_set.frames, colourspace=frame_set.colourspace)
 
 
-def chunk_frames(frame_set: FrameSetRef, chunk: ChunkRef) -> Iterator[tuple[int, Image]]:
-    """Reads the composited frames of a chunk."""
-    rate = frame_set.frame_rate
-    info = probe(chunk.path, first_frame=chunk.frames.first, frame_rate=rate)
-    return read_frames(info, chunk.frames, colourspace=frame_set.colourspace)
+def with_headroom(image: Image) -> Image:
+    """Squeezes -0.25 to 1.25 into 0-1, for 16-bit chunks: YUV plates have blacker and whiter."""
+    return image.with_pixels((image.pixels + _HEADROOM) / (1.0 + 2.0 * _HEADROOM))
+
+
+def chunk_frames(
+    frame_set: FrameSetRef, chunk: ChunkRef, frames: FrameRange | None = None
+) -> Iterator[tuple[int, Image, NDArray[np.float32]]]:
+    """Reads the composited frames of a chunk, all of them when none are named.
+
+    Yields:
+        Frame number, result and matte (H, W), 0-1. What the result shows where the matte is 0 is
+        the plate as 16 bits hold it; take the plate itself there.
+    """
+    rate, wanted = frame_set.frame_rate, frames or chunk.frames
+    results = probe(chunk.path, first_frame=chunk.frames.first, frame_rate=rate)
+    mattes = probe(chunk.matte_path, first_frame=chunk.frames.first)
+    pairs = zip(
+        read_frames(results, wanted, colourspace=frame_set.colourspace),
+        read_frames(mattes, wanted, colourspace="rec709"),
+        strict=True,
+    )
+    for (frame, stored), (_, matte) in pairs:
+        result = stored if results.is_float else _without_headroom(stored)
+        yield frame, result, np.ascontiguousarray(matte.pixels[..., 0])
+
+
+def _without_headroom(image: Image) -> Image:
+    return image.with_pixels(image.pixels * (1.0 + 2.0 * _HEADROOM) - _HEADROOM)
+
+
+def over_plate(plate: Image, result: Image, matte: NDArray[np.float32]) -> Image:
+    """Returns the plate, bit for bit, where the matte is 0, and the result elsewhere."""
+    return plate.with_pixels(np.where(matte[..., None] > 0.0, result.pixels, plate.pixels))
 
 
 class Cropper:

@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
-from prefect.client.schemas.objects import TaskRun
-from prefect.states import State
-from prefect.tasks import Task
 
 from reage.delivery import (
     DeliveryRef,
@@ -19,10 +16,11 @@ from reage.delivery import (
 )
 from reage.manifest import ShotManifest
 from reage.naming import ShotId
-from reage.storage import StorageSettings, StoreUnavailableError, open_storage
+from reage.storage import StorageSettings, open_storage
 from reage.versions import is_published, reserve_version
 from reage.workspace import Workspace
 from tasks.refs import PackageRef
+from tasks.retries import may_pass
 
 
 def deliver(
@@ -54,12 +52,6 @@ def deliver(
     storage = open_storage(destination, settings=StorageSettings.from_mapping(settings))
     index = publish(storage, shot, version_policy, files, facts, holder=holder)
     return delivery_ref(storage, shot, index)
-
-
-async def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Says whether trying again later may help: a busy store yes, a refused key no."""
-    result = await state.aresult(raise_on_failure=False)
-    return isinstance(result, StoreUnavailableError)
 
 
 @task(name="reserve version")

@@ -59,7 +59,7 @@ def _crop_pairs(
 ) -> Iterator[tuple[Crop, Crop]]:
     """Yields the actor's crop from the plate and from the result."""
     plate = plate_frames(frame_set, chunk.frames)
-    for (frame, before), (_, after) in zip(plate, chunk_frames(frame_set, chunk), strict=True):
+    for (frame, before), (_, after, _) in zip(plate, chunk_frames(frame_set, chunk), strict=True):
         yield cropper.crop(frame, before), cropper.crop(frame, after)
 
 

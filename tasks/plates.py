@@ -1,5 +1,6 @@
 """Finding a shot's plate: fetched if it lies in a bucket, probed, its frame range checked."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,13 +8,20 @@ from prefect import task
 
 from reage.errors import PlateError, StorageError
 from reage.framerange import FrameRange
-from reage.storage import StorageSettings, open_storage
+from reage.storage import Storage, StorageSettings, open_storage
 from reage.video import plate_digest, probe
+from reage.video.sequence import SequencePattern, is_pattern
 from reage.workspace import Workspace
 from tasks.refs import FrameSetRef
+from tasks.retries import may_pass
 
 
-@task(name="locate plate", retries=3, retry_delay_seconds=[2, 10, 30])
+@task(
+    name="locate plate",
+    retries=3,
+    retry_delay_seconds=[2, 10, 30],
+    retry_condition_fn=may_pass,
+)
 def locate_plate(
     uri: str,
     *,
@@ -59,8 +67,7 @@ def _fetch(uri: str, workspace: Workspace) -> str:
     """Fetches a movie, or every file that matches an image-sequence pattern, once."""
     parent, _, name = uri.rpartition("/")
     storage = open_storage(parent, settings=StorageSettings())
-    prefix = name.split("%")[0].split("#")[0]
-    keys = storage.list_keys(prefix) if prefix != name else [name]
+    keys = _frame_keys(storage, name) if is_pattern(name) else [name]
     if not keys:
         raise StorageError(f"{uri}: list: got no object, expected the plate; correct plate.uri")
 
@@ -72,3 +79,10 @@ def _fetch(uri: str, workspace: Workspace) -> str:
     # Objects can change under a fixed key, so the key holds their digests as the bucket has them.
     digests = {key: storage.digest(key) for key in keys}
     return str(workspace.step("plate", produce, uri=uri, digests=digests).folder / name)
+
+
+def _frame_keys(storage: Storage, name: str) -> list[str]:
+    """Lists the objects that an image-sequence pattern matches, and nothing beside them."""
+    pattern = SequencePattern.parse(name)
+    frame = re.compile(re.escape(pattern.head) + r"\d+" + re.escape(pattern.tail))
+    return [key for key in storage.list_keys(pattern.head) if frame.fullmatch(key)]

@@ -10,6 +10,7 @@ Shapes: N faces, B batch, R crop size, M cells, L layers, D latent size.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,18 +210,25 @@ def train_adversary(
     prior: Prior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
     """Trains synthesis, encoder and personal offset against a discriminator that sees age."""
-    settings, stage = recipe.adversary_settings, recipe.adversary
+    if not recipe.adversary:
+        return
+    phases = recipe.adversary
+    starts = np.cumsum([0, *(phase.steps for phase in phases)])
+    total = int(starts[-1])
     draw = Draw(faces, seed=recipe.seed, stage="adversary")
     read_ages, cells = read_all(prior, faces, np.arange(len(faces)))
     ages = (read_ages + torch.from_numpy(faces.ages)) / 2
-    game = Adversary(prior, settings, learning_rate=stage.learning_rate)
+    game = Adversary(prior, phases[0])
     averaged = AveragedWeights(game.players, decay=0.995)
 
     def uniform(count: int) -> Tensor:
-        drawn = draw.rng.uniform(settings.min_target, settings.max_target, count)
+        drawn = draw.rng.uniform(game.settings.min_target, game.settings.max_target, count)
         return torch.from_numpy(drawn).float()
 
     def step(number: int, count: int) -> None:
+        current = int(np.searchsorted(starts, number, side="right")) - 1
+        settings = phases[current]
+        game.enter(settings)
         rows, real = draw.rows(count, flatten=0.5), draw.rows(count, flatten=1.0)
         batch = Batch(
             crops=draw.crops(rows),
@@ -231,8 +239,10 @@ def train_adversary(
             real_ages=ages[real],
             wrong_ages=wrong_ages(ages[real], uniform(count), apart_years=settings.wrong_age_years),
         )
-        rate = scheduled_rate(number, stage.steps)
-        terms = game.step(batch, rate=rate, generator=draw.generator)
+        since = number - int(starts[current])
+        rate = scheduled_rate(since, total - int(starts[current]), decay_share=0.35)
+        alone = since < settings.warm_up
+        terms = game.step(batch, rate=rate, generator=draw.generator, alone=alone)
         if number % 50 == 0:
             listed = " ".join(f"{name}={value:.3f}" for name, value in terms.items())
             _log.info("adversary step=%d %s", number, listed)
@@ -244,6 +254,7 @@ def train_adversary(
         "discriminator": game.discriminator,
     }
     optimisers = [game.optimiser, game.discriminator_optimiser]
+    stage = replace(phases[0], steps=total)
     _run("adversary", stage, step, parts, optimisers, folder, report, draw)
     game.players.load_state_dict(averaged.network.state_dict())
     game.players.eval().requires_grad_(False)

@@ -30,9 +30,9 @@ from reage.qc_page import Thumbnail, write_qc
 from reage.qc_verdict import judge_report, worst_frames
 from reage.review import ClipFormat, ReviewClip, WipeClip, review_picture
 from reage.tracks import Track, load_track
-from reage.video import PlateInfo, open_writer, probe, read_frames
+from reage.video import PlateInfo, open_writer
 from reage.workspace import Workspace
-from tasks.crops import chunk_frames, plate_frames, plate_info
+from tasks.crops import chunk_frames, over_plate, plate_frames, plate_info
 from tasks.gpu import loaded_prior
 from tasks.refs import (
     CastRef,
@@ -221,17 +221,10 @@ class _Outputs:
 def _frames(shot: _Shot) -> Iterator[tuple[int, Image, Image, NDArray[np.float32]]]:
     """Yields frame number, plate, result and matte in order."""
     results = chain.from_iterable(chunk_frames(shot.frame_set, chunk) for chunk in shot.chunks)
-    mattes = chain.from_iterable(_matte_frames(chunk) for chunk in shot.chunks)
-    for (frame, plate), (_, result), matte in zip(
-        plate_frames(shot.frame_set), results, mattes, strict=True
+    for (frame, plate), (_, result, matte) in zip(
+        plate_frames(shot.frame_set), results, strict=True
     ):
-        yield frame, plate, result, matte
-
-
-def _matte_frames(chunk: ChunkRef) -> Iterator[NDArray[np.float32]]:
-    info = probe(chunk.matte_path, first_frame=chunk.frames.first)
-    for _, image in read_frames(info, chunk.frames, colourspace="rec709"):
-        yield np.ascontiguousarray(image.pixels[..., 0])
+        yield frame, plate, over_plate(plate, result, matte), matte
 
 
 def _window(track: Track, info: PlateInfo) -> Roi:
@@ -365,11 +358,10 @@ def _thumbnail(shot: _Shot, frame: int, why: str) -> Thumbnail:
     single = FrameRange(frame, frame)
     [(_, plate)] = plate_frames(shot.frame_set, single)
     [chunk] = [c for c in shot.chunks if frame in c.frames]
-    info = probe(chunk.path, first_frame=chunk.frames.first, frame_rate=shot.frame_set.frame_rate)
-    [(_, result)] = read_frames(info, single, colourspace=shot.frame_set.colourspace)
+    [(_, result, matte)] = chunk_frames(shot.frame_set, chunk, single)
     return Thumbnail(
         frame_number=frame,
         reason=why,
         plate=review_picture(plate),
-        output=review_picture(result),
+        output=review_picture(over_plate(plate, result, matte)),
     )

@@ -16,6 +16,7 @@ from models.ageing.age_discriminator import AgeDiscriminator
 from models.ageing.prior import Prior
 from models.ageing.recipe import AdversarySettings
 from models.losses import (
+    chroma,
     colour_shift_penalty,
     feature_distance,
     hinge_discriminator_loss,
@@ -24,7 +25,7 @@ from models.losses import (
 )
 from models.training import Augmentation, augment
 
-SEEN = Augmentation(shift=0.05, turn=0.08, zoom=0.06, colour=0.12, soften=0.4, erase=0.3, noise=0)
+SEEN = Augmentation(shift=0.05, turn=0.08, zoom=0.06, colour=0.06, soften=0.4, erase=0.3, noise=0)
 FREE_SHIFT = 0.01  # mean shift of a channel, display units, that goes nearly unpunished
 
 
@@ -44,8 +45,8 @@ class Batch:
 class Adversary:
     """Networks and optimisers of the stage; one call of `step` is one step of both players."""
 
-    def __init__(self, prior: Prior, settings: AdversarySettings, *, learning_rate: float) -> None:
-        self.prior, self.settings = prior, settings
+    def __init__(self, prior: Prior, settings: AdversarySettings) -> None:
+        self.prior = prior
         config = prior.config
         self.players = nn.ModuleDict(
             {"encoder": prior.encoder, "synthesis": prior.synthesis, "personal": prior.personal}
@@ -55,34 +56,45 @@ class Adversary:
             blocks=config.regressor.blocks,
             min_age=config.min_age,
             max_age=config.max_age,
+            scales=min(3, len(config.regressor.channels)),
         )
         self.discriminator.trunk.load_state_dict(prior.regressor.trunk.state_dict())
         self.discriminator.train()
         picture = [*prior.encoder.parameters(), *prior.synthesis.parameters()]
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": picture, "lr": learning_rate},
-                {"params": list(prior.personal.parameters()), "lr": settings.personal_rate},
-            ],
-            betas=(0.0, 0.99),
+        personal = list(prior.personal.parameters())
+        trunk, heads = self.discriminator.trunk, self.discriminator.heads
+        self.optimiser = _optimiser(picture, personal)
+        self.discriminator_optimiser = _optimiser(
+            list(trunk.parameters()), list(heads.parameters())
         )
-        self.discriminator_optimiser = torch.optim.Adam(
-            [
-                {"params": list(self.discriminator.trunk.parameters()), "lr": settings.trunk_rate},
-                {"params": list(self.discriminator.heads.parameters()), "lr": settings.head_rate},
-            ],
-            betas=(0.0, 0.99),
-        )
-        groups = self.optimiser.param_groups + self.discriminator_optimiser.param_groups
-        self._rates = [(group, group["lr"]) for group in groups]
+        self.enter(settings)
         self.border = border_ramp(config.resolution)
 
-    def step(self, batch: Batch, *, rate: float, generator: torch.Generator) -> dict[str, float]:
-        """Moves both players once; `rate` scales all learning rates. Returns the terms."""
+    def enter(self, settings: AdversarySettings) -> None:
+        """Goes over to another phase; weights and optimisers are kept."""
+        self.settings = settings
+        groups = self.optimiser.param_groups + self.discriminator_optimiser.param_groups
+        rates = (
+            settings.learning_rate,
+            settings.personal_rate,
+            settings.trunk_rate,
+            settings.head_rate,
+        )
+        self._rates = list(zip(groups, rates, strict=True))
+
+    def step(
+        self, batch: Batch, *, rate: float, generator: torch.Generator, alone: bool = False
+    ) -> dict[str, float]:
+        """Moves both players once, or the discriminator `alone`. Returns the terms.
+
+        `rate` scales all learning rates.
+        """
         for group, full in self._rates:
             group["lr"] = full * rate
         source, change, result = self._render(batch)
         told = self._teach_discriminator(batch, result.detach(), generator)
+        if alone:
+            return told
         return told | self._teach_players(batch, source, change, result, generator)
 
     def _render(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -143,6 +155,7 @@ class Adversary:
                 weights.colour,
                 colour_shift_penalty(change / 2, face=face, free=FREE_SHIFT),
             ),
+            "chroma": (weights.chroma, chroma(change)),
             "identity": (weights.identity, 1 - likeness.mean()),
         }
         loss = torch.stack([weight * term for weight, term in terms.values()]).sum()
@@ -150,6 +163,11 @@ class Adversary:
         loss.backward()
         self.optimiser.step()
         return {name: term.item() for name, (_, term) in terms.items()}
+
+
+def _optimiser(*groups: list[nn.Parameter]) -> torch.optim.Adam:
+    # No momentum: the game turns faster than an average of gradients would.
+    return torch.optim.Adam([{"params": group} for group in groups], betas=(0.0, 0.99))
 
 
 def border_ramp(size: int, *, share: float = 0.12) -> Tensor:

@@ -27,16 +27,18 @@ class PatchHead(nn.Module):
         )
         self.score = nn.Conv2d(width, 1, 1)
         self.of_age = nn.Linear(num_bumps, width, bias=False)
+        nn.init.normal_(self.of_age.weight)
 
-    def forward(self, feature: Tensor, bumps: list[Tensor]) -> list[Tensor]:
-        """Returns one logit map (B, P) for each set of age bumps (B, A)."""
+    def forward(self, feature: Tensor, bumps: list[Tensor], *, grid: int) -> list[Tensor]:
+        """Returns one logit map (B, grid * grid) for each set of age bumps (B, A)."""
         hidden = F.leaky_relu(self.features(feature), 0.2).float()
-        plain = self.score(hidden).flatten(1)
+        plain = self.score(hidden)
         scale = hidden.shape[1] ** -0.5
-        return [
-            plain + scale * (hidden * self.of_age(b)[:, :, None, None]).sum(1).flatten(1)
+        maps = [
+            plain + scale * (hidden * self.of_age(b)[:, :, None, None]).sum(1, keepdim=True)
             for b in bumps
         ]
+        return [F.adaptive_avg_pool2d(m.float(), grid).flatten(1) for m in maps]
 
 
 class AgeDiscriminator(nn.Module):
@@ -82,5 +84,7 @@ class AgeDiscriminator(nn.Module):
             torch.exp(-0.5 * ((a.float()[:, None] - self.centres) / self.spread) ** 2) for a in ages
         ]
         features = self.trunk(crops)[-len(self.heads) :]
-        by_head = [head(f, bumps) for head, f in zip(self.heads, features, strict=True)]
+        # All scales on the coarsest grid: else the finest, which cannot know age, has most votes.
+        grid = features[-1].shape[-1]
+        by_head = [head(f, bumps, grid=grid) for head, f in zip(self.heads, features, strict=True)]
         return [torch.cat(maps, dim=1) for maps in zip(*by_head, strict=True)]

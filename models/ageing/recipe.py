@@ -36,19 +36,24 @@ class PathSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarySettings:
-    """Weights of the adversarial stage's terms, and the discriminator's learning rates."""
+class AdversarySettings(Stage):
+    """A phase of the adversarial stage: its length, rates and the weights of its terms.
 
-    trunk_rate: float = 3e-4
-    head_rate: float = 1e-3
-    personal_rate: float = 1e-3
+    `learning_rate` is the encoder's and the synthesis'; the discriminator is the faster player.
+    """
+
+    warm_up: int = 60  # steps in which the discriminator learns alone
+    trunk_rate: float = 8e-4
+    head_rate: float = 2e-3
+    personal_rate: float = 3e-4
     adversarial: float = 0.5
     reconstruction: float = 1.0
     features: float = 0.15
-    size: float = 1.0
-    variation: float = 1.0
+    size: float = 0.3
+    variation: float = 0.5
     colour: float = 4.0
-    identity: float = 0.5
+    chroma: float = 3.0
+    identity: float = 0.3
     min_target: float = 18.0
     max_target: float = 85.0
     wrong_age_years: float = 12.0
@@ -71,10 +76,7 @@ class PriorRecipe:
         default_factory=lambda: Stage(steps=1100, batch_size=32, learning_rate=3e-3)
     )
     path: PathSettings = field(default_factory=PathSettings)
-    adversary: Stage = field(
-        default_factory=lambda: Stage(steps=2000, batch_size=32, learning_rate=8e-4)
-    )
-    adversary_settings: AdversarySettings = field(default_factory=AdversarySettings)
+    adversary: tuple[AdversarySettings, ...] = ()  # phases; none leaves the path alone
 
 
 def load_recipe(path: Path) -> PriorRecipe:
@@ -88,7 +90,7 @@ def load_recipe(path: Path) -> PriorRecipe:
         nested: dict[str, Any] = {
             "prior": config_from_dict,
             "path": lambda d: PathSettings(**d),
-            "adversary_settings": lambda d: AdversarySettings(**d),
+            "adversary": lambda phases: tuple(AdversarySettings(**d) for d in phases),
         }
         stages = {f.name for f in fields(PriorRecipe) if f.type in ("Stage", Stage)}
         nested |= {name: (lambda d: Stage(**d)) for name in stages}

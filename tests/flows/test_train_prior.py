@@ -22,8 +22,10 @@ RECIPE = PriorRecipe(
     regressor=TINY,
     embedder=TINY,
     autoencoder=TINY,
-    adversary=TINY,
-    adversary_settings=AdversarySettings(),
+    adversary=(
+        AdversarySettings(steps=2, batch_size=4, learning_rate=1e-3, warm_up=1),
+        AdversarySettings(steps=1, batch_size=4, learning_rate=1e-4, warm_up=0),
+    ),
 )
 
 

@@ -11,8 +11,9 @@ from reage.errors import StorageError, VersionExistsError
 from reage.manifest import ShotManifest, load_shot
 from reage.storage import StoreUnavailableError, open_storage
 from reage.workspace import Workspace
-from tasks.delivery import deliver, deliver_package, may_pass, reserve
+from tasks.delivery import deliver, deliver_package, reserve
 from tasks.refs import JobRef, PackageRef
+from tasks.retries import may_pass
 
 MANIFEST = """
 schema_version: 1

@@ -1,0 +1,226 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reage.compositing import Layer, composite, layer_matte
+from reage.geometry import Similarity
+from reage.image import Image
+from reage.matte import FACE_OVAL, INNER_LIPS
+
+WIDTH, HEIGHT = SIZE = (160, 120)
+CROP = 48
+CONSTANT = (0.08, -0.05, 0.03)
+
+
+def face_at(x, y, *, height=50.0):
+    """Landmarks whose oval is an ellipse about (x, y), lips closed."""
+    points = np.tile(np.array([x, y + 0.3 * height]), (478, 1))
+    around = np.linspace(0, 2 * np.pi, len(FACE_OVAL), endpoint=False)
+    points[list(FACE_OVAL), 0] = x + 0.37 * height * np.sin(around)
+    points[list(FACE_OVAL), 1] = y - 0.5 * height * np.cos(around)
+    points[9] = (x, y - 0.2 * height)
+    across = np.linspace(-0.1, 0.1, len(INNER_LIPS)) * height
+    points[list(INNER_LIPS), 0] = x + across
+    return points
+
+
+def layer_at(x, y, *, change=CONSTANT, scale=2.0, **settings):
+    """A constant change in a crop that is centred on the face and reaches well beyond it."""
+    centre = np.array([x, y]) - scale * (CROP - 1) / 2
+    settings = {"opacity": 1.0, "feather": 0.25, "expand": 0.0, **settings}
+    return Layer(
+        change=np.full((CROP, CROP, 3), change, np.float32),
+        plate_from_crop=Similarity.from_parts(scale=scale, angle_deg=0.0, shift=centre),
+        landmarks=face_at(x, y),
+        **settings,
+    )
+
+
+@pytest.fixture
+def plate():
+    codes = np.random.default_rng(4).integers(12000, 50000, (HEIGHT, WIDTH, 3), np.uint16)
+    return Image.from_integer(codes)
+
+
+@pytest.fixture
+def hdr_plate():
+    """Scene-linear, with grain, a lamp of 40 beside the face and one of 12 on it."""
+    rng = np.random.default_rng(5)
+    pixels = rng.normal(0.18, 0.02, (HEIGHT, WIDTH, 3)).astype(np.float32)
+    pixels[5:15, 5:15] = 40.0
+    pixels[58:62, 78:82] = 12.0
+    pixels[100, 100] = -0.01
+    return Image(pixels, "acescg", None)
+
+
+def test_composite_leaves_pixels_outside_the_matte_bit_identical(plate):
+    result, matte = composite(plate, [layer_at(80, 60)])
+    outside = matte == 0
+    assert 0.05 < (~outside).mean() < 0.5
+    assert np.array_equal(result.pixels[outside], plate.pixels[outside])
+    assert np.array_equal(result.to_uint16()[outside], plate.to_uint16()[outside])
+    assert (result.pixels[matte > 0.5] != plate.pixels[matte > 0.5]).all()
+
+
+def test_composite_of_a_constant_change_shows_that_constant_inside(plate):
+    result, matte = composite(plate, [layer_at(80, 60)])
+    well_inside = matte == 1
+    assert well_inside.sum() > 300
+    shown = (result.pixels - plate.pixels)[well_inside]
+    # The crop is resampled twice; a constant must come back to a tenth of a code of 8 bits.
+    np.testing.assert_allclose(shown, np.broadcast_to(CONSTANT, shown.shape), atol=4e-4)
+
+
+def test_composite_carries_the_change_to_where_the_crop_lies(plate):
+    layer = layer_at(80, 60)
+    layer.change[:] = 0
+    layer.change[25:29, 18:22] = 0.2  # left of the crop's middle and below it
+    result, _ = composite(plate, [layer])
+    moved = np.abs(result.pixels - plate.pixels).sum(axis=2)
+    weights = moved / moved.sum()
+    centre = (weights.sum(axis=0) @ np.arange(WIDTH), weights.sum(axis=1) @ np.arange(HEIGHT))
+    expected = layer.plate_from_crop.apply(np.array([[19.5, 26.5]]))[0]
+    np.testing.assert_allclose(centre, expected, atol=0.05)
+
+
+def test_composite_of_no_change_is_the_plate_exactly(plate, hdr_plate):
+    for image in (plate, hdr_plate):
+        result, matte = composite(image, [layer_at(80, 60, change=0.0)])
+        assert matte.max() == 1
+        assert np.array_equal(result.pixels, image.pixels)
+
+
+def test_composite_at_opacity_0_is_the_plate_with_an_empty_matte(plate):
+    result, matte = composite(plate, [layer_at(80, 60, opacity=0.0)])
+    assert not matte.any()
+    assert np.array_equal(result.pixels, plate.pixels)
+
+
+def test_composite_without_layers_is_the_plate(plate):
+    result, matte = composite(plate, [])
+    assert matte.shape == (HEIGHT, WIDTH)
+    assert not matte.any()
+    assert np.array_equal(result.pixels, plate.pixels)
+
+
+def test_opacity_scales_matte_and_change_alike(plate):
+    whole, matte = composite(plate, [layer_at(80, 60)])
+    half, half_matte = composite(plate, [layer_at(80, 60, opacity=0.5)])
+    np.testing.assert_allclose(half_matte, 0.5 * matte, atol=1e-6)
+    np.testing.assert_allclose(
+        half.pixels - plate.pixels, 0.5 * (whole.pixels - plate.pixels), atol=1e-6
+    )
+
+
+def test_two_faces_apart_each_take_their_own_change(plate):
+    left = layer_at(40, 60, change=0.1, scale=1.5)
+    right = layer_at(120, 60, change=-0.1, scale=1.5)
+    both, matte = composite(plate, [left, right])
+    only_left, left_matte = composite(plate, [left])
+    only_right, right_matte = composite(plate, [right])
+    assert not (left_matte * right_matte).any()
+    assert np.array_equal(matte, np.maximum(left_matte, right_matte))
+    assert np.array_equal(both.pixels[:, :80], only_left.pixels[:, :80])
+    assert np.array_equal(both.pixels[:, 80:], only_right.pixels[:, 80:])
+
+
+def test_two_faces_that_overlap_both_change_what_they_share(plate):
+    left = layer_at(70, 60, change=0.1)
+    right = layer_at(90, 60, change=-0.04)
+    both, matte = composite(plate, [left, right])
+    shared = (layer_matte(left, SIZE) == 1) & (layer_matte(right, SIZE) == 1)
+    assert shared.any()
+    np.testing.assert_allclose((both.pixels - plate.pixels)[shared], 0.06, atol=6e-4)
+    assert np.array_equal(both.pixels[matte == 0], plate.pixels[matte == 0])
+
+
+def test_matte_of_the_artist_limits_the_change(plate):
+    limit = np.zeros((HEIGHT, WIDTH), np.float32)
+    limit[:, 80:] = 1.0
+    limit[:, 78:80] = 0.5
+    result, matte = composite(plate, [layer_at(80, 60, limit=limit)])
+    free, free_matte = composite(plate, [layer_at(80, 60)])
+    assert np.array_equal(matte, free_matte * limit)
+    assert np.array_equal(result.pixels[:, :78], plate.pixels[:, :78])
+    assert np.array_equal(result.pixels[:, 80:], free.pixels[:, 80:])
+    assert free_matte[:, :78].any()
+
+
+def test_matte_of_the_artist_cannot_reach_beyond_the_face(plate):
+    everywhere = np.ones((HEIGHT, WIDTH), np.float32)
+    result, matte = composite(plate, [layer_at(80, 60, limit=everywhere)])
+    free, free_matte = composite(plate, [layer_at(80, 60)])
+    assert np.array_equal(matte, free_matte)
+    assert np.array_equal(result.pixels, free.pixels)
+
+
+def test_border_of_a_crop_smaller_than_the_matte_does_not_show():
+    grey = Image(np.full((HEIGHT, WIDTH, 3), 0.4, np.float32), "rec709", 16)
+    small = layer_at(80, 60, change=0.2, scale=0.75)  # 36 pixels across a face 37 wide, 50 high
+    large = layer_at(80, 60, change=0.2, scale=2.0)
+    result, matte = composite(grey, [small])
+    change = result.pixels[..., 0] - 0.4
+    border = np.abs(small.plate_from_crop.inverse().apply(_grid()) - (CROP - 1) / 2).max(axis=1)
+    border = border.reshape(HEIGHT, WIDTH)
+    assert (matte[border > CROP / 2] == 1).any(), "the crop's border lies well inside the matte"
+    assert not change[border > CROP / 2 + 1].any()
+
+    def steepest(of):
+        return max(np.abs(np.diff(of, axis=0)).max(), np.abs(np.diff(of, axis=1)).max())
+
+    whole = composite(grey, [large])[0].pixels[..., 0] - 0.4
+    # A bare border would step by 0.2 within a pixel or two; the ramp takes several.
+    assert steepest(change) < max(0.1, 2 * steepest(whole))
+    assert change.max() > 0.19
+
+
+def test_highlights_of_a_float_plate_survive(hdr_plate):
+    result, matte = composite(hdr_plate, [layer_at(80, 60)])
+    assert result.colourspace == "acescg"
+    assert result.bit_depth is None
+    outside = matte == 0
+    assert np.array_equal(result.pixels[outside], hdr_plate.pixels[outside])
+    assert result.pixels[10, 10, 0] == 40.0
+    lamp = result.pixels[58:62, 78:82]
+    assert matte[60, 80] == 1
+    assert lamp.min() > 8.0, "a highlight on the face is neither clipped nor lost"
+    assert (lamp != 12.0).all()
+    assert np.isfinite(result.pixels).all()
+
+
+def test_grain_under_a_constant_change_survives(plate):
+    result, matte = composite(plate, [layer_at(80, 60)])
+    inside = matte == 1
+    before, after = plate.pixels[inside], result.pixels[inside]
+    assert np.corrcoef(before[:, 0], after[:, 0])[0, 1] > 0.999999
+    np.testing.assert_allclose(after.std(axis=0), before.std(axis=0), rtol=1e-3)
+
+
+def test_face_beyond_the_picture_changes_nothing(plate):
+    result, matte = composite(plate, [layer_at(-200, 60)])
+    assert not matte.any()
+    assert np.array_equal(result.pixels, plate.pixels)
+
+
+def test_face_half_out_of_the_picture_changes_its_half_alone(plate):
+    result, matte = composite(plate, [layer_at(0, 60)])
+    assert matte[60, 0] == 1
+    assert not matte[:, 60:].any()
+    np.testing.assert_allclose(
+        (result.pixels - plate.pixels)[60, 0], CONSTANT, atol=4e-4
+    )
+
+
+def test_composite_does_not_touch_what_it_is_given(plate):
+    layer = layer_at(80, 60)
+    layer = replace(layer, limit=np.ones((HEIGHT, WIDTH), np.float32))
+    kept = plate.pixels.copy(), layer.change.copy(), layer.limit.copy()
+    composite(plate, [layer])
+    for now, before in zip((plate.pixels, layer.change, layer.limit), kept, strict=True):
+        assert np.array_equal(now, before)
+
+
+def _grid():
+    x, y = np.meshgrid(np.arange(WIDTH, dtype=float), np.arange(HEIGHT, dtype=float))
+    return np.stack([x.ravel(), y.ravel()], axis=1)

@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from reage.errors import FaceError, StorageError
+from reage.framerange import FrameRange
+from reage.manifest import ActorInShot
+from reage.tracks import load_track
+from tasks.casting import cast_actor
+from tests.tasks.conftest import (
+    NUM_FRAMES,
+    admiral_photograph,
+    astronaut_photograph,
+    frame_set_of,
+)
+
+
+def entry(track=None):
+    return ActorInShot.model_validate({"actor": "ada", "target_age": 60, "track": track})
+
+
+def photograph(path, picture):
+    """Another print of a picture: mirrored, darker and cropped, as JPEG."""
+    print_ = cv2.cvtColor(picture[:-40, 20:-30][:, ::-1], cv2.COLOR_RGB2BGR)
+    assert cv2.imwrite(str(path), np.uint8(print_ * 0.8), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return str(path)
+
+
+@pytest.fixture
+def cast(two_faces, tiny_prior, workspace):
+    """Casts from the two faces with the tiny prior."""
+
+    def run(*, track=None, references=(), prior=tiny_prior, frame_set=two_faces.frame_set):
+        return cast_actor.fn(
+            frame_set, two_faces.tracks, prior, entry(track), list(references), workspace=workspace
+        )
+
+    return run
+
+
+def side(ref):
+    """Which half of the picture the cast face is in."""
+    x = load_track(Path(ref.track_path)).landmarks[..., 0].mean()
+    return "left" if x < 320 else "right"
+
+
+def test_largest_face_is_cast_when_nothing_says_otherwise(cast):
+    ref = cast()
+    assert (side(ref), ref.decided_by, ref.similarity) == ("left", "largest face", None)
+
+
+def test_track_id_of_the_manifest_decides(cast, two_faces):
+    ref = cast(track=two_faces.admiral)
+    assert (side(ref), ref.decided_by, ref.similarity) == ("right", "track id", None)
+
+
+def test_track_id_of_the_manifest_outranks_photographs(cast, two_faces, tmp_path):
+    references = [photograph(tmp_path / "a.jpg", astronaut_photograph())]
+    ref = cast(track=two_faces.admiral, references=references)
+    assert (side(ref), ref.decided_by) == ("right", "track id")
+
+
+def test_unknown_track_id_is_refused_with_those_there_are(cast):
+    with pytest.raises(FaceError, match=r"track: got 7, expected one of 0 .*1 "):
+        cast(track=7)
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"), [(astronaut_photograph, "left"), (admiral_photograph, "right")]
+)
+def test_photographs_choose_the_face_they_show(cast, compact_prior, tmp_path, picture, expected):
+    references = [photograph(tmp_path / "reference.jpg", picture())]
+    ref = cast(references=references, prior=compact_prior)
+    assert (side(ref), ref.decided_by) == (expected, "identity")
+    assert ref.similarity > 0.5
+
+
+def test_photograph_without_a_face_among_others_is_passed_over(cast, compact_prior, tmp_path):
+    empty = tmp_path / "empty.png"
+    cv2.imwrite(str(empty), np.full((64, 64, 3), 90, np.uint8))
+    good = photograph(tmp_path / "reference.jpg", admiral_photograph())
+    assert side(cast(references=[str(empty), good], prior=compact_prior)) == "right"
+
+
+def test_photographs_without_any_face_are_refused(cast, tmp_path):
+    empty = tmp_path / "empty.png"
+    cv2.imwrite(str(empty), np.full((64, 64, 3), 90, np.uint8))
+    with pytest.raises(
+        FaceError, match=r"references: faces: got none in 1 photograph\(s\), expected one in each"
+    ):
+        cast(references=[str(empty)])
+
+
+def test_photograph_that_is_not_there_is_named(cast, tmp_path):
+    with pytest.raises(StorageError, match=r"missing\.jpg"):
+        cast(references=[str(tmp_path / "missing.jpg")])
+
+
+def test_photograph_that_changed_is_looked_at_again(cast, compact_prior, tmp_path):
+    path = tmp_path / "reference.jpg"
+    first = cast(references=[photograph(path, astronaut_photograph())], prior=compact_prior)
+    second = cast(references=[photograph(path, admiral_photograph())], prior=compact_prior)
+    assert (side(first), side(second)) == ("left", "right")
+
+
+def test_cast_track_spans_the_shot_and_shows_nothing_where_the_face_was_not_seen(cast, two_faces):
+    seen = load_track(Path(two_faces.tracks.folder) / f"track_{two_faces.astronaut}.npz")
+    longer = frame_set_of(two_faces.frame_set.path)
+    longer = type(longer)(**{**vars(longer), "frames": FrameRange(999, 1001 + NUM_FRAMES + 3)})
+    track = load_track(Path(cast(frame_set=longer).track_path))
+    assert track.frames == longer.frames
+    inside = slice(2, 2 + len(seen.frames))
+    assert np.array_equal(track.landmarks[inside], seen.landmarks)
+    assert np.array_equal(track.fade[inside], seen.fade)
+    for values in (track.fade, track.presence):
+        assert not values[:2].any()
+        assert not values[inside.stop :].any()
+    assert np.array_equal(track.landmarks[0], seen.landmarks[0])
+    assert np.array_equal(track.landmarks[-1], seen.landmarks[-1])
