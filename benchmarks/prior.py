@@ -277,6 +277,7 @@ def milliseconds(prior: Prior) -> dict[str, float]:
     """Measures encode + two decodes + offset of one crop, best of several, by precision."""
     crop = torch.zeros(1, 3, prior.config.resolution, prior.config.resolution)
     ages = torch.tensor([40.0]), torch.tensor([70.0])
+    torch.set_num_threads(os.cpu_count() or 1)
     figures = {}
     for precision in ("float32", "bfloat16"):
         best = float("inf")

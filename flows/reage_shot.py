@@ -6,12 +6,12 @@ Knows the order of steps and nothing of pixels. Every step is in the ledger of t
 folder, so a run that was killed picks up where it stopped and ends with the same bytes.
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.consent import require_consent
 from flows.progress import ShotProgress, shot_progress
 from reage.delivery import DeliveryRef
 from reage.framerange import FrameRange
@@ -23,7 +23,7 @@ from reage.manifest import (
     load_actor,
     load_shot,
 )
-from reage.provenance import AuditLog, check_consent
+from reage.provenance import AuditLog
 from reage.registry import find_prior
 from reage.workspace import Workspace
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
@@ -96,22 +96,6 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
         description="what was delivered, and where",
     )
     return delivery
-
-
-def require_consent(shot: ShotManifest, actors: list[ActorManifest]) -> None:
-    """Checks every actor's consent record before any frame is read.
-
-    Raises:
-        ConsentError: A record is missing, revoked, expired or does not cover this show.
-    """
-    for actor in actors:
-        check_consent(
-            actor,
-            use="render",
-            show=shot.show,
-            document_id=shot.consent_document(actor.actor),
-            today=datetime.now(UTC).date(),
-        )
 
 
 def locate(shot: ShotManifest, workspace: Workspace) -> FrameSetRef:

@@ -1,19 +1,25 @@
-"""What every training loop here needs: augmentation, averaged weights, schedules, checkpoints.
+"""What every training loop here needs: batches, augmentation, averages, schedules, checkpoints.
 
 Knows no network and no loss.
 
-Shapes: B batch, C channels, H W pixels.
+Shapes: N faces, B batch, C channels, H W pixels, R crop size.
 """
 
 import copy
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+SAVE_EVERY = 200
+Report = Callable[[str, int, int], None]  # stage, step, steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +136,103 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads what `save_checkpoint` wrote; tensors and plain containers only."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+class Draw:
+    """Batches of a stage: what step s sees depends on seed, stage and s alone.
+
+    Args of the constructor:
+        crops: uint8, (N, R, R, 3).
+        ages: Years, (N,).
+        training: Rows that may be drawn.
+    """
+
+    def __init__(
+        self,
+        crops: NDArray[np.uint8],
+        ages: NDArray[np.int64],
+        training: NDArray[np.int64],
+        *,
+        seed: int,
+        stage: str,
+    ) -> None:
+        self._crops, self._seed = crops, [seed, *stage.encode()]
+        self.training = training
+        bins = np.clip((ages[training] - 14) // 4, 0, 25)
+        density = (np.bincount(bins, minlength=26) + 20.0)[bins]
+        self._chances = {
+            power: density**-power / (density**-power).sum() for power in (0.0, 0.5, 1.0)
+        }
+        self.rng = np.random.default_rng(self._seed)
+        self.generator = torch.Generator()
+
+    def at(self, step: int) -> None:
+        """Turns to a step."""
+        self.rng = np.random.default_rng([*self._seed, step])
+        self.generator.manual_seed(int(self.rng.integers(2**62)))
+
+    def rows(self, count: int, *, flatten: float = 0.0) -> NDArray[np.int64]:
+        """Draws rows; `flatten` 0 takes ages as they come, 1 all ages alike, 0.5 between."""
+        return self.rng.choice(self.training, count, p=self._chances[flatten])
+
+    def crops(self, rows: NDArray[np.int64], *, mirrored: bool = True) -> Tensor:
+        """Returns crops (B, 3, R, R), [-1, 1], half of them mirrored."""
+        crops = to_crops(self._crops[rows])
+        flip = torch.from_numpy(self.rng.random(len(rows)) < 0.5 * mirrored)
+        return torch.where(flip[:, None, None, None], crops.flip(3), crops)
+
+
+def to_crops(pixels: NDArray[np.uint8]) -> Tensor:
+    """Takes uint8 (N, R, R, 3) to float32 (N, 3, R, R) in [-1, 1], channels last in memory."""
+    crops = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return crops.contiguous(memory_format=torch.channels_last)
+
+
+def run_loop(
+    path: Path,
+    step: Callable[[int], None],
+    *,
+    steps: int,
+    draw: Draw,
+    parts: Mapping[str, nn.Module],
+    optimisers: Sequence[torch.optim.Optimizer],
+    report: Report,
+) -> None:
+    """Runs a stage's remaining steps, with a checkpoint at `path` now and then and at the end.
+
+    Args:
+        path: Of the checkpoint; its stem names the stage. A finished one makes this a no-op but
+            for the weights, which are loaded.
+        step: Does the step of a number; `draw` has been turned to it.
+        parts: Networks whose weights are kept.
+        optimisers: Whose states are kept.
+        report: Told of every step.
+    """
+    first = 0
+    if path.is_file():
+        state = load_checkpoint(path)
+        first = state["step"]
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+    for number in range(first, steps):
+        draw.at(number)
+        step(number)
+        report(path.stem, number + 1, steps)
+        if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
+            state = {name: part.state_dict() for name, part in parts.items()}
+            state |= {"step": number + 1, "optimisers": [o.state_dict() for o in optimisers]}
+            save_checkpoint(path, state)
+
+
+def descend(
+    optimiser: torch.optim.Optimizer, loss: Tensor, *, learning_rate: float | None = None
+) -> None:
+    """One step down a loss, at `learning_rate` if given."""
+    if learning_rate is not None:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -51,14 +52,19 @@ class LabelledPhoto:
             FaceError: The file is no picture.
         """
         if self.container.suffix.lower() == ".zip":
-            with zipfile.ZipFile(self.container) as archive:
-                data = archive.read(self.name)
+            data = _archive(self.container).read(self.name)
         else:
             data = self.container.read_bytes()
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if picture is None:
             raise FaceError(f"{self.container}: {self.name}: got no readable picture")
         return np.ascontiguousarray(picture[..., ::-1])
+
+
+@lru_cache(maxsize=8)
+def _archive(path: Path) -> zipfile.ZipFile:
+    # Kept open: reading the list of thousands of members anew for each would take most of the time.
+    return zipfile.ZipFile(path)
 
 
 def find_photos(folder: Path) -> tuple[list[LabelledPhoto], int]:

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from reage.errors import StorageError
+from reage.errors import ReageError, StorageError
 from reage.ledger import Ledger, code_version, content_key
 from reage.naming import ShotId
 
@@ -93,9 +93,9 @@ class Workspace:
             _publish(partial, target)
             outputs = {p.relative_to(target).as_posix(): p for p in _files(target)}
             self.ledger.record(digest, outputs, facts)
+        except ReageError:  # some of ours are OSErrors too, and say more than "cannot be written"
+            raise
         except OSError as error:
-            if isinstance(error, StorageError):
-                raise
             raise _unwritable(target, error) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)

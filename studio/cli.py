@@ -14,6 +14,7 @@ from rich.table import Table
 
 from reage.errors import ReageError
 from reage.manifest import validate as validate_manifests
+from studio.console import marked
 
 app = typer.Typer(
     help="Re-ages actors in VFX shots.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         app()
     except ReageError as error:
-        err.print(f"[red]error[/red] {error}", highlight=False, markup=True, soft_wrap=True)
+        err.print(marked("error", "red", error), soft_wrap=True)
         raise SystemExit(1) from None
 
 
@@ -60,9 +61,9 @@ def validate(manifests: Manifests) -> None:
     """Checks shot manifests and their actors; reports every problem with file, line and key."""
     report = validate_manifests(manifests)
     for warning in report.warnings:
-        err.print(f"[yellow]warning[/yellow] {warning}", highlight=False, soft_wrap=True)
+        err.print(marked("warning", "yellow", warning), soft_wrap=True)
     for problem in report.problems:
-        err.print(f"[red]error[/red] {problem}", highlight=False, soft_wrap=True)
+        err.print(marked("error", "red", problem), soft_wrap=True)
     out.print(f"{len(report.files)} manifest(s) checked, {len(report.problems)} problem(s)")
     if report.problems:
         raise typer.Exit(1)

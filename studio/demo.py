@@ -4,11 +4,13 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
 
 from reage.delivery import DeliveryRef
 from reage.video import probe
+from studio.console import marked
 from studio.demo_plate import write_demo_plate
 
 _SHOT = """\
@@ -187,7 +189,7 @@ def _stated_performer(console: Console) -> DemoActor:
 
 
 def _say_where(delivery: DeliveryRef, console: Console) -> None:
-    folder = Path(delivery.uri.removeprefix("file://"))
+    folder = Path(unquote(urlsplit(delivery.uri).path))
     index = json.loads((folder / "index.json").read_text())
     by_role = {file["role"]: folder / file["name"] for file in index["files"]}
     found = (
@@ -198,4 +200,4 @@ def _say_where(delivery: DeliveryRef, console: Console) -> None:
     )
     console.print(f"\n[bold green]done[/bold green], {delivery.version}")
     for label, path in found:
-        console.print(f"  [bold]{label:<14}[/bold] {path}", soft_wrap=True, highlight=False)
+        console.print(marked(f"  {label:<14}", "bold", path), soft_wrap=True)

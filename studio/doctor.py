@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from reage.errors import ReageError
 from reage.registry import find_prior
+from reage.storage import StorageSettings
 from reage.video import available_formats
 
 _GIB = 1 << 30
@@ -87,7 +88,7 @@ def _weights() -> Finding:
 
 
 def _s3() -> Finding:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = StorageSettings().resolved().endpoint_url
     profile = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
     if "AWS_ACCESS_KEY_ID" not in os.environ and not profile.is_file():
         cure = "for s3:// destinations set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -118,10 +119,12 @@ def _disk() -> Finding:
 
 
 def _answers(url: str) -> bool:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        with socket.create_connection((parts.hostname or "", port), timeout=3):
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if not parts.hostname:
+            return False
+        with socket.create_connection((parts.hostname, port), timeout=3):
             return True
-    except OSError:
+    except (OSError, ValueError):  # nobody there, or no address
         return False

@@ -32,17 +32,22 @@ def _delivered(shot: ShotManifest) -> str:
 
 def _last_run(manifest: Path) -> str:
     """State of the newest run of this manifest on the server, if one is set."""
-    if not os.environ.get("PREFECT_API_URL"):
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
         return "no server set"
+    import httpx
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
     from prefect.client.schemas.sorting import FlowRunSort
 
     name = FlowRunFilterName(any_=[f"reage {manifest.resolve()}", f"reage {manifest}"])
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(name=name),
-            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-            limit=1,
-        )
+    try:
+        with get_client(sync_client=True) as client:
+            runs = client.read_flow_runs(
+                flow_run_filter=FlowRunFilter(name=name),
+                sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+                limit=1,
+            )
+    except httpx.TransportError:
+        return f"unknown: {url} does not answer"
     return str(runs[0].state.name) if runs and runs[0].state else "never"

@@ -12,6 +12,7 @@ from rich.console import Console
 from reage.delivery import open_destination, verify_delivery
 from reage.errors import ReageError
 from reage.manifest import load_shot, load_shots
+from studio.console import marked
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -31,7 +32,7 @@ def run_locally(manifests: Sequence[Path], *, work: Path, console: Console) -> N
     for shot in load_shots(manifests):
         try:
             delivery = reage_shot(str(shot.path), work=str(work))
-            console.print(f"[green]delivered[/green] {delivery.uri}", soft_wrap=True)
+            console.print(marked("delivered", "green", delivery.uri), soft_wrap=True)
         except ReageError as error:
             failures.append(str(error))
     if failures:
@@ -54,7 +55,8 @@ def send_to_server(
     runs = []
     for shot in load_shots(manifests):
         run = _create_run(Path(str(shot.path)).resolve(), pool=pool, work=work.resolve())
-        console.print(f"submitted {shot.path} as {run.name} ({run.id})", soft_wrap=True)
+        said = f"{shot.path} as {run.name} ({run.id})"
+        console.print(marked("submitted", "green", said), soft_wrap=True)
         runs.append(run.id)
     if wait:
         _wait_for(runs, console)
@@ -67,7 +69,7 @@ def deliver_rendered(
     from flows.deliver_shot import deliver_shot
 
     delivery = deliver_shot(str(manifest), work=str(work), destination=destination)
-    console.print(f"[green]delivered[/green] {delivery.uri}", soft_wrap=True)
+    console.print(marked("delivered", "green", delivery.uri), soft_wrap=True)
 
 
 def verify_delivered(
@@ -80,12 +82,12 @@ def verify_delivered(
     """
     shot = load_shot(manifest)
     index = verify_delivery(open_destination(shot, destination), shot.shot_id, version)
-    console.print(
-        f"[green]intact[/green] {shot.shot_id.code} {version}, {len(index['files'])} files"
-    )
+    said = f"{shot.shot_id.code} {version}, {len(index['files'])} files"
+    console.print(marked("intact", "green", said), soft_wrap=True)
 
 
 def _create_run(manifest: Path, *, pool: str, work: Path) -> "FlowRun":
+    import httpx
     from prefect.deployments import run_deployment
     from prefect.exceptions import ObjectNotFound
 
@@ -98,6 +100,11 @@ def _create_run(manifest: Path, *, pool: str, work: Path) -> "FlowRun":
         raise ReageError(
             f"submit: deployment: got reage-shot/{pool}, which the server does not know, "
             "expected a deployed one; run `prefect --no-prompt deploy --all`"
+        ) from error
+    except httpx.TransportError as error:
+        raise ReageError(
+            f"submit: PREFECT_API_URL: got no answer from {os.environ['PREFECT_API_URL']}, "
+            "expected a server; run `prefect server start`, or use --local"
         ) from error
     return cast("FlowRun", run)
 

@@ -19,8 +19,9 @@ from reage.geometry import Similarity, warp_to_crop
 from reage.manifest.shot import ActorInShot
 from reage.storage import file_digest
 from reage.tracks import Track, choose_track, load_track, save_track
+from reage.video import read_frames
 from reage.workspace import Workspace
-from tasks.crops import Crop, Cropper, plate_frames, to_tensor
+from tasks.crops import Crop, Cropper, plate_info, to_tensor
 from tasks.gpu import loaded_prior
 from tasks.refs import CastRef, FrameSetRef, PriorRef, TracksRef
 
@@ -126,9 +127,11 @@ def _track_embedding(frame_set: FrameSetRef, track: Track, prior: Prior) -> NDAr
     seen = [f for f in track.frames if track.fade[track.frames.index_of(f)] > 0.5]
     seen = seen or list(track.frames)
     chosen = sorted({seen[i] for i in np.linspace(0, len(seen) - 1, FRAMES_PER_TRACK).astype(int)})
-    crops = []
+    info, crops = plate_info(frame_set), []
     for frame in chosen:
-        [(_, image)] = plate_frames(frame_set, FrameRange(frame, frame))
+        [(_, image)] = read_frames(
+            info, FrameRange(frame, frame), colourspace=frame_set.colourspace
+        )
         crops.append(cropper.crop(frame, image))
     return _embed(prior, crops)
 

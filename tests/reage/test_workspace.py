@@ -1,6 +1,6 @@
 import pytest
 
-from reage.errors import StorageError
+from reage.errors import ConsentError, StorageError
 from reage.naming import ShotId
 from reage.workspace import Workspace
 
@@ -65,6 +65,16 @@ def test_full_disk_is_one_sentence(tmp_path):
 
     with pytest.raises(StorageError, match="No space left on device, expected a writable folder"):
         workspace.step("frames", fill, plate="abc")
+
+
+def test_error_of_ours_passes_through_a_step_as_it_is(tmp_path):
+    workspace = Workspace(tmp_path, SHOT)
+
+    def refuse(folder):
+        raise ConsentError("ada: consent: got revoked, expected valid")
+
+    with pytest.raises(ConsentError, match=r"^ada: consent: got revoked, expected valid$"):
+        workspace.step("frames", refuse, plate="abc")
 
 
 def test_remembered_document_is_recalled_and_replaced(tmp_path):

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +12,6 @@ import torch
 from matplotlib.cbook import get_sample_data
 
 from models.ageing.prior import Alignment, Prior, save_prior, tiny_config
-from reage.framerange import FrameRange
 from reage.image import Image
 from reage.naming import ShotId
 from reage.registry import find_prior
@@ -23,7 +21,7 @@ from tasks.faces import track_shot
 from tasks.refs import FrameSetRef, PriorRef, TracksRef
 
 NUM_FRAMES = 5
-WIDTH, HEIGHT = 640, 360
+WIDTH, HEIGHT = 480, 270
 SHOT = ShotId("demo", "sq010", "sh0010")
 
 
@@ -49,14 +47,14 @@ def admiral_photograph():
 
 
 def two_face_frames(num_frames=NUM_FRAMES):
-    """Both portraits drifting by a pixel a frame, with grain; RGB uint16, (360, 640, 3)."""
+    """Both portraits drifting by a pixel a frame, with grain; RGB uint16, (270, 480, 3)."""
     rng = np.random.default_rng(6)
-    large = cv2.resize(astronaut_photograph(), (360, 360), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(admiral_photograph(), (160, 188), interpolation=cv2.INTER_AREA)
+    large = cv2.resize(astronaut_photograph(), (270, 270), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(admiral_photograph(), (136, 160), interpolation=cv2.INTER_AREA)
     for index in range(num_frames):
         picture = np.full((HEIGHT, WIDTH, 3), 90.0)
-        picture[:, index : 360 + index] = large
-        picture[100:288, 440 - index : 600 - index] = small
+        picture[:, index : 270 + index] = large
+        picture[70:230, 320 - index : 456 - index] = small
         picture += rng.normal(0, 2, picture.shape)
         yield np.clip(picture * 257, 0, 65535).astype(np.uint16)
 
@@ -88,7 +86,9 @@ def frame_set_of(path, *, first=1001, frames=None):
 @pytest.fixture(scope="session")
 def two_faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two_faces")
-    frame_set = frame_set_of(write_frames(folder / "plate.mkv", two_face_frames()))
+    frame_set = frame_set_of(
+        write_frames(folder / "plate.mov", two_face_frames(), format="prores422hq")
+    )
     tracks = track_shot.fn(frame_set, workspace=Workspace(folder / "work", SHOT))
     # By first appearance, and in the first frame by size.
     assert tracks.track_ids == (0, 1)
@@ -128,11 +128,3 @@ def tiny_prior(tmp_path_factory, compact_alignment):
 def compact_prior():
     record = find_prior("compact")
     return PriorRef(name=record.name, folder=str(record.folder), digest=record.digest)
-
-
-def frames_of(first, last):
-    return FrameRange(first, last)
-
-
-def folder_of(path) -> Path:
-    return Path(path).parent

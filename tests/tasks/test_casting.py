@@ -11,6 +11,7 @@ from reage.tracks import load_track
 from tasks.casting import cast_actor
 from tests.tasks.conftest import (
     NUM_FRAMES,
+    WIDTH,
     admiral_photograph,
     astronaut_photograph,
     frame_set_of,
@@ -43,7 +44,7 @@ def cast(two_faces, tiny_prior, workspace):
 def side(ref):
     """Which half of the picture the cast face is in."""
     x = load_track(Path(ref.track_path)).landmarks[..., 0].mean()
-    return "left" if x < 320 else "right"
+    return "left" if x < WIDTH / 2 else "right"
 
 
 def test_largest_face_is_cast_when_nothing_says_otherwise(cast):

@@ -8,10 +8,18 @@ from reage.colour import to_display
 from reage.framerange import FrameRange
 from reage.image import Image
 from reage.tracks import load_track
-from tasks.crops import Cropper, batches, chunk_frames, plate_frames, to_tensor
+from tasks.crops import (
+    Cropper,
+    batches,
+    chunk_frames,
+    over_plate,
+    plate_frames,
+    to_tensor,
+    with_headroom,
+)
 from tasks.gpu import loaded_prior
 from tasks.refs import ChunkRef
-from tests.tasks.conftest import write_frames
+from tests.tasks.conftest import HEIGHT, WIDTH, write_frames
 
 
 @pytest.fixture
@@ -39,7 +47,7 @@ def test_crop_shows_the_same_face_in_every_frame(two_faces, cropper):
 
 
 def test_crop_of_a_scene_linear_plate_is_its_display_view(cropper):
-    codes = np.random.default_rng(2).random((360, 640, 3)).astype(np.float32)
+    codes = np.random.default_rng(2).random((HEIGHT, WIDTH, 3)).astype(np.float32)
     linear = Image(codes * 2.0, "linear_rec709")
     shown = Image(to_display(linear), "srgb")
     assert np.array_equal(cropper.crop(1001, linear), cropper.crop(1001, shown))
@@ -64,9 +72,42 @@ def test_batches_hold_every_crop_once_and_in_order(count, sizes):
     assert [int(crop[0, 0, 0]) for batch in found for crop in batch] == list(range(count))
 
 
-def test_frames_of_a_chunk_bear_the_studios_numbers(two_faces, tmp_path):
-    codes = (np.full((36, 64, 3), 1000 * i, np.uint16) for i in range(3))
-    path = write_frames(tmp_path / "frames.mkv", codes, first=1003)
-    chunk = ChunkRef(path=str(path), matte_path="", digest="", frames=FrameRange(1003, 1005))
-    found = {f: int(i.to_uint16()[0, 0, 0]) for f, i in chunk_frames(two_faces.frame_set, chunk)}
-    assert found == {1003: 0, 1004: 1000, 1005: 2000}
+@pytest.fixture
+def chunk(tmp_path):
+    """A chunk of three frames as `composite_chunk` stores it, with super-whites and a matte."""
+    stored = (with_headroom(Image(_level(i), "rec709", 16)).to_uint16() for i in range(3))
+    path = write_frames(tmp_path / "frames.mkv", stored, first=1003)
+    matte = np.zeros((36, 64, 3), np.uint16)
+    matte[:, 32:] = 65535
+    matte_path = write_frames(tmp_path / "matte.mkv", [matte] * 3, first=1003)
+    frames = FrameRange(1003, 1005)
+    return ChunkRef(path=str(path), matte_path=str(matte_path), digest="", frames=frames)
+
+
+def _level(index):
+    return np.full((36, 64, 3), (-0.1, 0.5, 1.1)[index], np.float32)
+
+
+def test_frames_of_a_chunk_bear_the_studios_numbers_and_keep_super_whites(two_faces, chunk):
+    found = list(chunk_frames(two_faces.frame_set, chunk))
+    assert [frame for frame, _, _ in found] == [1003, 1004, 1005]
+    for index, (_, result, matte) in enumerate(found):
+        np.testing.assert_allclose(result.pixels, _level(index), atol=1.5 / 65535)
+        assert np.array_equal(np.unique(matte[:, :32]), [0.0])
+        assert np.array_equal(np.unique(matte[:, 32:]), [1.0])
+
+
+def test_one_frame_of_a_chunk_can_be_read_alone(two_faces, chunk):
+    [(frame, result, _)] = chunk_frames(two_faces.frame_set, chunk, FrameRange(1004, 1004))
+    assert frame == 1004
+    assert result.pixels[0, 0, 0] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_plate_is_kept_bit_for_bit_where_the_matte_is_zero():
+    rng = np.random.default_rng(3)
+    plate, result = (Image(rng.random((4, 6, 3)).astype(np.float32), "rec709") for _ in range(2))
+    matte = np.zeros((4, 6), np.float32)
+    matte[1:3, 2:5] = 1.0 / 65535
+    found = over_plate(plate, result, matte).pixels
+    assert np.array_equal(found[matte == 0], plate.pixels[matte == 0])
+    assert np.array_equal(found[matte > 0], result.pixels[matte > 0])

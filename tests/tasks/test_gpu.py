@@ -54,7 +54,7 @@ def test_weights_file_that_is_damaged_is_refused(copied):
 
 
 def test_folder_without_a_prior_is_refused(tiny_prior, tmp_path):
-    with pytest.raises(RegistryError, match="prior tiny: .*got no such file, expected a prior's"):
+    with pytest.raises(RegistryError, match=r"prior tiny: .*got no such file, expected a prior's"):
         loaded_prior(replace(tiny_prior, folder=str(tmp_path)))
 
 

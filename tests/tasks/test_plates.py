@@ -160,11 +160,13 @@ def test_sequence_whose_fetching_fails_half_way_leaves_nothing_behind(
         reading_again = method == "GET" and "p.1003" in path and relay.count("GET", "p.1003") > 1
         return Fault(status=403, code="AccessDenied") if reading_again else None
 
-    with FaultyRelay(s3_server, refuse_the_second_reading) as relay:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AWS_ENDPOINT_URL_S3", relay.endpoint_url)
-            with pytest.raises(StorageError, match=r"p\.1003\.png: read: got 403"):
-                locate(uri, workspace, first=1001, last=1004, frame_rate=Fraction(24))
+    with (
+        FaultyRelay(s3_server, refuse_the_second_reading) as relay,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("AWS_ENDPOINT_URL_S3", relay.endpoint_url)
+        with pytest.raises(StorageError, match=r"p\.1003\.png: read: got 403"):
+            locate(uri, workspace, first=1001, last=1004, frame_rate=Fraction(24))
     assert not list(workspace.folder.rglob("p.*"))
     ref = locate(uri, workspace, first=1001, last=1004, frame_rate=Fraction(24))
     assert level_of(ref, 1003) == 4000

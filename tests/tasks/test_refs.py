@@ -41,9 +41,7 @@ PACKAGE = PackageRef(
     job=JOB,
     verdict="needs review",
 )
-CAST = CastRef(
-    actor="ada", track_path="t.npz", digest="c", decided_by="identity", similarity=0.81
-)
+CAST = CastRef(actor="ada", track_path="t.npz", digest="c", decided_by="identity", similarity=0.81)
 PLAN = PlanRef(path="p.npz", digest="p", source_age=44.5)
 CHANGE = ChangesRef(path="c.npy", digest="c", frames=FRAMES)
 ACTOR = ActorInShot.model_validate({"actor": "ada", "target_age": {"keyframes": {1001: 60}}})

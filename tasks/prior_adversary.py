@@ -1,4 +1,4 @@
-"""The adversarial stage: whole re-aged pictures must look real, and real *of their age*.
+"""Training a prior against a discriminator: re-aged pictures must look real *for their age*.
 
 What is shown to the discriminator is the photograph plus the change, as in the pipeline, so that
 ghosts and paint are caught where they would be seen. No age regressor's opinion enters the loss:
@@ -7,14 +7,17 @@ regressors are fooled at once and with them their relatives.
 Shapes: B batch, C channels, H W R pixels, L layers, D latent size, M cells.
 """
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from models.ageing.age_discriminator import AgeDiscriminator
 from models.ageing.prior import Prior
-from models.ageing.recipe import AdversarySettings
+from models.ageing.recipe import AdversarySettings, PriorRecipe
 from models.losses import (
     chroma,
     colour_shift_penalty,
@@ -23,9 +26,19 @@ from models.losses import (
     pyramid_l1,
     total_variation,
 )
-from models.training import Augmentation, augment
+from models.training import (
+    Augmentation,
+    AveragedWeights,
+    Draw,
+    Report,
+    augment,
+    run_loop,
+    scheduled_rate,
+)
+from reage.labelled_faces import FaceSet
 
 SEEN = Augmentation(shift=0.05, turn=0.08, zoom=0.06, colour=0.06, soften=0.4, erase=0.3, noise=0)
+_log = logging.getLogger(__name__)
 FREE_SHIFT = 0.01  # mean shift of a channel, display units, that goes nearly unpunished
 
 
@@ -69,6 +82,7 @@ class Adversary:
         )
         self.enter(settings)
         self.border = border_ramp(config.resolution)
+        self.eyes = eye_weight(config.resolution)
 
     def enter(self, settings: AdversarySettings) -> None:
         """Goes over to another phase; weights and optimisers are kept."""
@@ -155,6 +169,8 @@ class Adversary:
                 weights.colour,
                 colour_shift_penalty(change / 2, face=face, free=FREE_SHIFT),
             ),
+            "symmetry": (weights.symmetry, (change - change.flip(3)).abs().mean()),
+            "eyes": (weights.eyes, (change.abs() * self.eyes).mean()),
             "chroma": (weights.chroma, chroma(change)),
             "identity": (weights.identity, 1 - likeness.mean()),
         }
@@ -163,6 +179,93 @@ class Adversary:
         loss.backward()
         self.optimiser.step()
         return {name: term.item() for name, (_, term) in terms.items()}
+
+
+def train_adversary(
+    prior: Prior,
+    faces: FaceSet,
+    recipe: PriorRecipe,
+    folder: Path,
+    report: Report,
+    *,
+    readings: tuple[Tensor, Tensor],
+) -> None:
+    """Trains encoder, synthesis and personal offset against a discriminator that sees age.
+
+    Args:
+        prior: With its path fitted.
+        faces: N of them.
+        recipe: Its phases of this stage; with none, nothing is done.
+        folder: Of the checkpoints.
+        report: Told of progress.
+        readings: Apparent ages (N,) and cell weights (N, M) of all faces.
+    """
+    if not recipe.adversary:
+        return
+    phases = recipe.adversary
+    starts = np.cumsum([0, *(phase.steps for phase in phases)])
+    draw = Draw(faces.crops, faces.ages, faces.training, seed=recipe.seed, stage="adversary")
+    game = Adversary(prior, phases[0])
+    averaged = AveragedWeights(game.players, decay=0.995)
+    sampler = _Sampler(faces, draw, *readings)
+
+    def step(number: int) -> None:
+        current = int(np.searchsorted(starts, number, side="right")) - 1
+        settings, since = phases[current], number - int(starts[current])
+        game.enter(settings)
+        rate = scheduled_rate(since, int(starts[-1] - starts[current]), decay_share=0.35)
+        terms = game.step(
+            sampler.batch(settings),
+            rate=rate,
+            generator=draw.generator,
+            alone=since < settings.warm_up,
+        )
+        if number % 50 == 0:
+            listed = " ".join(f"{name}={value:.3f}" for name, value in terms.items())
+            _log.info("trained adversary step=%d %s", number, listed)
+        averaged.update(game.players, step=number)
+
+    networks = {"players": game.players, "averaged": averaged.network}
+    run_loop(
+        folder / "adversary.pt",
+        step,
+        steps=int(starts[-1]),
+        draw=draw,
+        parts=networks | {"discriminator": game.discriminator},
+        optimisers=[game.optimiser, game.discriminator_optimiser],
+        report=report,
+    )
+    game.players.load_state_dict(averaged.network.state_dict())
+    game.players.eval().requires_grad_(False)
+
+
+class _Sampler:
+    """Draws batches of the stage."""
+
+    def __init__(self, faces: FaceSet, draw: Draw, read_ages: Tensor, cells: Tensor) -> None:
+        self._draw, self._read_ages, self._cells = draw, read_ages, cells
+        self._ages = (read_ages + torch.from_numpy(faces.ages)) / 2
+
+    def batch(self, settings: AdversarySettings) -> Batch:
+        count, draw = settings.batch_size, self._draw
+        rows = draw.rows(count, flatten=settings.source_flatten)
+        real = draw.rows(count, flatten=1.0)
+        anything = self._uniform(settings.min_target, settings.max_target, count)
+        young = self._uniform(settings.min_target, settings.young_age, count)
+        chosen = torch.from_numpy(draw.rng.random(count) < settings.young_share)
+        others = self._uniform(settings.min_target, settings.max_target, count)
+        return Batch(
+            crops=draw.crops(rows),
+            source_ages=self._read_ages[rows],
+            cells=self._cells[rows],
+            target_ages=torch.where(chosen, young, anything),
+            real=draw.crops(real),
+            real_ages=self._ages[real],
+            wrong_ages=wrong_ages(self._ages[real], others, apart_years=settings.wrong_age_years),
+        )
+
+    def _uniform(self, low: float, high: float, count: int) -> Tensor:
+        return torch.from_numpy(self._draw.rng.uniform(low, high, count)).float()
 
 
 def _optimiser(*groups: list[nn.Parameter]) -> torch.optim.Adam:
@@ -176,6 +279,22 @@ def border_ramp(size: int, *, share: float = 0.12) -> Tensor:
     distance = size / 2 - (torch.arange(size) - centre).abs()
     ramp = (distance / (share * size)).clamp(0, 1)
     return torch.minimum(ramp[:, None], ramp[None])
+
+
+def eye_weight(size: int) -> Tensor:
+    """Returns where the eyes of an aligned crop lie, (S, S), of mean 1.
+
+    A discriminator that looks at both sides at once is slow to see that one eye has gone blind.
+    """
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    y = (rows + 0.5) / size
+    x = (columns + 0.5) / size
+    sides = [
+        torch.exp(-0.5 * (((x - centre) / 0.073) ** 2 + ((y - 0.297) / 0.042) ** 2) ** 2)
+        for centre in (0.305, 0.695)
+    ]
+    weight = sides[0] + sides[1]
+    return weight / weight.mean()
 
 
 def wrong_ages(ages: Tensor, drawn: Tensor, *, apart_years: float) -> Tensor:

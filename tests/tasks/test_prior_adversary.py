@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from models.ageing.adversary import Adversary, Batch, border_ramp, wrong_ages
 from models.ageing.age_discriminator import AgeDiscriminator
 from models.ageing.prior import Alignment, Prior, tiny_config
 from models.ageing.recipe import AdversarySettings
 from models.losses import hinge_discriminator_loss
+from tasks.prior_adversary import Adversary, Batch, border_ramp, wrong_ages
 
 ALIGNMENT = Alignment(landmark_indices=(1, 2), template=((8.0, 8.0), (24.0, 8.0)), size=32)
 

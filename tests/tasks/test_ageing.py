@@ -1,0 +1,259 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reage.errors import ConsentError, FaceError, RegistryError
+from reage.framerange import FrameRange
+from reage.manifest import ActorInShot
+from reage.tracks import load_track, save_track
+from tasks.ageing import _at_ages, age_chunk, encode_chunk, plan_ageing
+from tasks.casting import cast_actor
+from tasks.crops import Cropper, plate_frames, to_tensor
+from tasks.gpu import loaded_prior
+from tasks.refs import CastRef, LatentsRef
+
+FRAMES = FrameRange(1001, 1016)
+CURVE = {"keyframes": {1001: 30, 1016: 60}, "interpolation": "linear"}
+
+
+def entry(target_age=70, *, source_age=40, **settings):
+    fields = {"actor": "ada", "target_age": target_age, "source_age": source_age, **settings}
+    return ActorInShot.model_validate(fields)
+
+
+@pytest.fixture
+def cast_fading(two_faces, tmp_path):
+    """Makes a cast over FRAMES whose face is seen as far as `fade` says."""
+    seen = load_track(Path(two_faces.tracks.folder) / f"track_{two_faces.astronaut}.npz")
+    rows = [0] * len(FRAMES)
+
+    def make(fade):
+        arrays = ("landmarks", "raw_landmarks", "depths", "bridged", "yaw_deg", "pitch_deg")
+        held = {name: getattr(seen, name)[rows] for name in arrays}
+        fade = np.asarray(fade, np.float64)
+        track = replace(seen, frames=FRAMES, fade=fade, presence=(fade > 0).astype(float), **held)
+        path = tmp_path / f"track_{abs(hash(fade.tobytes()))}.npz"
+        save_track(track, path)
+        return CastRef(
+            actor="ada", track_path=str(path), digest=path.stem, decided_by="", similarity=None
+        )
+
+    return make
+
+
+@pytest.fixture
+def cast(cast_fading):
+    return cast_fading(np.ones(len(FRAMES)))
+
+
+@pytest.fixture
+def latents_of(tmp_path):
+    """Writes latents as `encode_chunk` does, in two chunks."""
+
+    def make(w_plus, apparent_age, crops):
+        refs = []
+        for frames in FRAMES.chunks(10):
+            rows = [FRAMES.index_of(f) for f in frames]
+            path = tmp_path / f"latents_{len(list(tmp_path.iterdir()))}.npz"
+            ages = np.asarray(apparent_age, np.float32)[rows]
+            np.savez(path, w_plus=w_plus[rows], apparent_age=ages, crops=crops[rows])
+            refs.append(LatentsRef(path=str(path), digest=path.stem, frames=frames))
+        return refs
+
+    return make
+
+
+@pytest.fixture
+def network(tiny_prior):
+    return loaded_prior(tiny_prior)
+
+
+@pytest.fixture
+def crops():
+    rng = np.random.default_rng(1)
+    return np.repeat(rng.random((1, 96, 96, 3)), len(FRAMES), axis=0).astype(np.float16)
+
+
+@pytest.fixture
+def still_w_plus(network):
+    shape = (1, network.config.num_layers, network.config.latent_size)
+    w_plus = np.random.default_rng(2).normal(0, 1, shape)
+    return np.repeat(w_plus, len(FRAMES), axis=0).astype(np.float32)
+
+
+@pytest.fixture
+def plan(latents_of, still_w_plus, crops, cast, tiny_prior, workspace):
+    """Plans for an actor's entry over latents that do not move, unless others are given."""
+
+    def run(actor, *, w_plus=still_w_plus, apparent=None, cast=cast):
+        apparent = np.full(len(FRAMES), 44.0) if apparent is None else apparent
+        latents = latents_of(w_plus, apparent, crops)
+        return plan_ageing.fn(latents, cast, tiny_prior, actor, workspace=workspace)
+
+    return run
+
+
+def test_encoding_is_what_the_prior_says_of_the_crops(two_faces, tiny_prior, network, workspace):
+    frames = FrameRange(1002, 1004)
+    cast = cast_actor.fn(
+        two_faces.frame_set, two_faces.tracks, tiny_prior, entry(), [], workspace=workspace
+    )
+    ref = encode_chunk.fn(two_faces.frame_set, cast, tiny_prior, frames, workspace=workspace)
+    cropper = Cropper.of(cast, network)
+    found = plate_frames(two_faces.frame_set, frames)
+    images = to_tensor(np.stack([cropper.crop(frame, image) for frame, image in found]))
+    saved = np.load(ref.path)
+    assert ref.frames == frames
+    with torch.inference_mode():
+        np.testing.assert_allclose(saved["w_plus"], network.encode(images).cpu(), atol=1e-5)
+        ages = network.estimate_age(images).cpu()
+    np.testing.assert_allclose(saved["apparent_age"], ages, atol=1e-3)
+    assert saved["crops"].shape == (3, 96, 96, 3)
+
+
+def test_latents_that_do_not_move_stay_as_they_are(plan, still_w_plus):
+    saved = np.load(plan(entry()).path)
+    np.testing.assert_allclose(saved["w_plus"], still_w_plus, atol=1e-5)
+    assert int(saved["first_frame"]) == FRAMES.first
+
+
+def test_latents_are_steadied_and_a_slow_turn_is_kept(plan, still_w_plus):
+    turn = np.linspace(0, 1, len(FRAMES))[:, None, None]
+    grain = np.random.default_rng(3).normal(0, 0.3, still_w_plus.shape)
+    moving = (still_w_plus + turn + grain).astype(np.float32)
+    steadied = np.load(plan(entry(), w_plus=moving).path)["w_plus"]
+
+    def jitter(latents):
+        return np.diff(latents, 2, axis=0).std()
+
+    assert jitter(steadied) < 0.05 * jitter(moving)
+    travelled = (steadied[-1] - steadied[0]).mean()
+    assert 0.5 < travelled < 1.0
+
+
+def test_frames_in_which_the_face_is_hidden_do_not_move_the_latents(
+    plan, still_w_plus, cast_fading
+):
+    hidden = slice(6, 10)
+    fade = np.ones(len(FRAMES))
+    fade[hidden] = 0
+    spoilt = still_w_plus.copy()
+    spoilt[hidden] += 5.0
+    steadied = np.load(plan(entry(), w_plus=spoilt, cast=cast_fading(fade)).path)["w_plus"]
+    assert np.abs(steadied - still_w_plus).max() < 0.05
+
+
+def test_source_age_of_the_manifest_is_taken_as_it_is(plan):
+    assert plan(entry(source_age=52)).source_age == 52.0
+
+
+def test_source_age_is_the_median_look_where_the_face_is_well_seen(plan, cast_fading):
+    fade = np.ones(len(FRAMES))
+    fade[8:] = 0.3
+    apparent = np.full(len(FRAMES), 80.0)
+    apparent[:8] = [40, 41, 42, 43, 44, 45, 46, 99]
+    found = plan(entry(source_age="auto"), apparent=apparent, cast=cast_fading(fade))
+    assert found.source_age == 43.5
+
+
+def test_source_age_cannot_be_read_off_a_face_that_is_never_seen(plan, cast_fading):
+    with pytest.raises(FaceError, match="actor ada: source_age: got auto, expected years"):
+        plan(entry(source_age="auto"), cast=cast_fading(np.zeros(len(FRAMES))))
+
+
+def test_face_that_looks_under_18_is_refused(plan):
+    with pytest.raises(ConsentError) as caught:
+        plan(entry(source_age="auto"), apparent=np.full(len(FRAMES), 14.2))
+    assert str(caught.value) == (
+        "actor ada: source_age: got about 14 years by the look of the face, expected 18 or more: "
+        "Reage works with adults only; state source_age in the shot manifest if the actor is one"
+    )
+
+
+@pytest.mark.parametrize(
+    "target_age", [95, {"keyframes": {1001: 60, 1016: 95}}], ids=["number", "curve"]
+)
+def test_target_age_beyond_the_prior_is_refused(plan, target_age):
+    with pytest.raises(RegistryError) as caught:
+        plan(entry(target_age))
+    assert str(caught.value) == (
+        "prior tiny: target_age: got 95, expected 18-90 years; ask for an age within its range or "
+        "choose another prior"
+    )
+
+
+def test_direction_at_the_grids_ages_is_the_priors_own(plan, network, still_w_plus, crops):
+    saved = np.load(plan(entry(CURVE)).path)
+    assert saved["grid"][0] == 30
+    assert saved["grid"][-1] == 60
+    assert np.diff(saved["grid"]).max() <= 5
+    images = to_tensor(crops[:1])
+    latents = torch.from_numpy(still_w_plus[:1]).to(images.device)
+    for age, offset in zip(saved["grid"], saved["offsets"], strict=True):
+        ages = torch.tensor([40.0, age], device=images.device)
+        with torch.inference_mode():
+            expected = network.ageing_offset(images, latents, ages[:1], ages[1:])[0].cpu()
+        np.testing.assert_allclose(offset, expected, atol=2e-3)
+
+
+def test_offsets_between_the_grids_ages_lie_on_the_line_between():
+    grid = np.array([20.0, 40.0, 60.0])
+    offsets = np.array([0.0, 1.0, 5.0], np.float32)[:, None, None]
+    ages = np.array([20.0, 30.0, 40.0, 45.0, 60.0])
+    assert _at_ages(grid, offsets, ages).ravel().tolist() == [0.0, 0.5, 1.0, 2.0, 5.0]
+
+
+def test_offsets_of_a_single_age_hold_for_every_frame():
+    offsets = np.full((1, 2, 3), 0.7, np.float32)
+    found = _at_ages(np.array([70.0]), offsets, np.full(4, 70.0))
+    assert np.array_equal(found, np.repeat(offsets, 4, axis=0))
+
+
+def test_change_follows_the_age_curve_frame_by_frame(plan, network, tiny_prior, workspace):
+    ref = plan(entry(CURVE))
+    changes = np.load(age_chunk.fn(ref, tiny_prior, FRAMES, workspace=workspace).path)
+    assert changes.shape == (len(FRAMES), 96, 96, 3)
+    saved = np.load(ref.path)
+    assert saved["target_age"].tolist() == pytest.approx(np.linspace(30, 60, 16).tolist())
+    rows = [0, 7, 15]
+    offsets = _at_ages(saved["grid"], saved["offsets"], saved["target_age"][rows])
+    with torch.inference_mode():
+        before = network.decode(torch.from_numpy(saved["w_plus"][rows]))
+        after = network.decode(torch.from_numpy(saved["w_plus"][rows] + offsets))
+    expected = ((after - before) / 2).permute(0, 2, 3, 1).cpu().numpy()
+    np.testing.assert_allclose(changes[rows], expected, atol=1e-5)
+    size = np.abs(changes).mean(axis=(1, 2, 3))
+    assert size[5] < 0.2 * size[0], "at 40, the source age, the change is least"
+    assert size[5] < 0.2 * size[15]
+
+
+def test_change_to_the_age_that_the_face_has_is_zero(plan, tiny_prior, workspace):
+    ref = plan(entry(40, source_age=40))
+    changes = np.load(age_chunk.fn(ref, tiny_prior, FRAMES, workspace=workspace).path)
+    assert not changes.any()
+
+
+def test_chunks_age_as_the_whole_shot_does(plan, tiny_prior, workspace):
+    ref = plan(entry(CURVE))
+    whole = np.load(age_chunk.fn(ref, tiny_prior, FRAMES, workspace=workspace).path)
+    parts = [
+        np.load(age_chunk.fn(ref, tiny_prior, frames, workspace=workspace).path)
+        for frames in FRAMES.chunks(5)
+    ]
+    # Batches of another size sum in another order.
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
+
+
+def test_plan_of_the_same_latents_is_found_again_and_of_another_age_is_not(
+    latents_of, still_w_plus, crops, cast, tiny_prior, workspace
+):
+    latents = latents_of(still_w_plus, np.full(len(FRAMES), 44.0), crops)
+    first, again, other = (
+        plan_ageing.fn(latents, cast, tiny_prior, entry(age), workspace=workspace)
+        for age in (70, 70, 71)
+    )
+    assert first == again
+    assert other.digest != first.digest

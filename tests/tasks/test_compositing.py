@@ -1,0 +1,153 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reage.errors import PlateError
+from reage.framerange import FrameRange
+from reage.manifest import ActorInShot
+from tasks.casting import cast_actor
+from tasks.compositing import composite_chunk
+from tasks.crops import chunk_frames, plate_frames
+from tasks.refs import ActorLayerRef, ChangesRef, PlanRef
+from tests.tasks.conftest import HEIGHT, NUM_FRAMES, WIDTH, write_frames
+
+FRAMES = FrameRange(1001, 1000 + NUM_FRAMES)
+CONSTANT = 0.1
+
+
+@pytest.fixture
+def layer(two_faces, tiny_prior, workspace, tmp_path):
+    """A constant change of the astronaut's face over the whole shot."""
+
+    def make(frames=FRAMES, *, matte=None, strength=1.0):
+        actor = ActorInShot.model_validate(
+            {"actor": "astronaut", "target_age": 60, "track": 0, "strength": strength}
+        )
+        cast = cast_actor.fn(
+            two_faces.frame_set, two_faces.tracks, tiny_prior, actor, [], workspace=workspace
+        )
+        path = tmp_path / f"changes_{frames}.npy"
+        np.save(path, np.full((len(frames), 96, 96, 3), CONSTANT, np.float32))
+        return ActorLayerRef(
+            actor=actor,
+            cast=cast,
+            plan=PlanRef(path="", digest="", source_age=40.0),
+            change=ChangesRef(path=str(path), digest=path.name, frames=frames),
+            matte=None if matte is None else str(matte),
+        )
+
+    return make
+
+
+@pytest.fixture
+def composited(two_faces, tiny_prior, workspace):
+    def run(layers, frames=FRAMES):
+        return composite_chunk.fn(
+            two_faces.frame_set, layers, tiny_prior, frames, workspace=workspace
+        )
+
+    return run
+
+
+def mattes_of(two_faces, chunk):
+    return {frame: matte for frame, _, matte in chunk_frames(two_faces.frame_set, chunk)}
+
+
+def curtain(first_open=0):
+    """A matte that opens from the left by 8 pixels a frame: each frame tells its index."""
+    for index in range(NUM_FRAMES):
+        codes = np.zeros((HEIGHT, WIDTH, 3), np.uint16)
+        codes[:, : 108 + 8 * (index - first_open)] = 65535
+        yield codes
+
+
+def test_change_shows_inside_the_matte_and_the_plate_outside(two_faces, layer, composited):
+    chunk = composited([layer()])
+    plate = plate_frames(two_faces.frame_set)
+    pairs = zip(plate, chunk_frames(two_faces.frame_set, chunk), strict=True)
+    for (frame, before), (same, after, matte) in pairs:
+        assert frame == same
+        difference = after.pixels - before.pixels
+        # 16-bit chunks with headroom hold 1.5 of full scale.
+        assert np.abs(difference[matte == 0]).max() <= 1.5 / 65535
+        # Near its border, well inside the matte, the crop's change falls to 0.
+        shown = difference[matte == 1]
+        assert shown.min() > -1e-3
+        assert shown.max() < CONSTANT + 1e-3
+        assert np.median(shown) == pytest.approx(CONSTANT, abs=1e-3)
+        assert (matte == 1).sum() > 1000
+        assert not matte[:, WIDTH // 2 :].any(), "the other face is left alone"
+
+
+def test_strength_of_the_manifest_scales_the_matte(two_faces, layer, composited):
+    whole = mattes_of(two_faces, composited([layer()]))
+    half = mattes_of(two_faces, composited([layer(strength=0.5)]))
+    np.testing.assert_allclose(half[1003], 0.5 * whole[1003], atol=1e-4)
+
+
+def test_chunk_of_the_shot_composites_as_the_whole_does(two_faces, layer, composited):
+    whole = composited([layer()])
+    part = FrameRange(1003, 1005)
+    chunk = composited([layer(part)], part)
+    expected = chunk_frames(two_faces.frame_set, whole, part)
+    for (_, a, _), (_, b, _) in zip(
+        expected, chunk_frames(two_faces.frame_set, chunk), strict=True
+    ):
+        assert np.array_equal(a.pixels, b.pixels)
+
+
+@pytest.mark.parametrize("kind", ["movie", "image sequence"])
+def test_artists_matte_meets_its_own_frame_in_every_chunk(
+    two_faces, layer, composited, tmp_path, kind
+):
+    name, format = {"movie": ("m.mkv", "ffv1"), "image sequence": ("m.%04d.png", "png16")}[kind]
+    matte = write_frames(tmp_path / name, curtain(), format=format)
+    free = mattes_of(two_faces, composited([layer()]))
+    for part in (FrameRange(1001, 1002), FrameRange(1003, 1005)):
+        found = mattes_of(two_faces, composited([layer(part, matte=matte)], part))
+        for frame in part:
+            opened = 108 + 8 * (frame - 1001)
+            assert not found[frame][:, opened:].any()
+            np.testing.assert_array_equal(found[frame][:, :opened], free[frame][:, :opened])
+            assert found[frame][:, opened - 8 : opened].any()
+
+
+def test_artists_matte_that_changed_is_composited_anew(two_faces, layer, composited, tmp_path):
+    path = tmp_path / "m.mkv"
+    first = composited([layer(matte=write_frames(path, curtain()))])
+    assert composited([layer(matte=path)]) == first
+    write_frames(path, curtain(first_open=2))
+    second = composited([layer(matte=path)])
+    assert second.digest != first.digest
+    assert not mattes_of(two_faces, second)[1001][:, 92:].any()
+
+
+def test_artists_matte_without_the_shots_frames_is_refused(layer, composited, tmp_path):
+    matte = write_frames(tmp_path / "m.%04d.png", curtain(), first=1, format="png16")
+    with pytest.raises(PlateError, match=r"m\.%04d\.png: frames: got 1-5, expected 1001-1005"):
+        composited([layer(matte=matte)])
+
+
+def test_artists_matte_of_another_size_is_refused(layer, composited, tmp_path):
+    half = (codes[::2, ::2] for codes in curtain())
+    matte = write_frames(tmp_path / "m.mkv", half)
+    with pytest.raises(PlateError, match="size: got 240x135, expected 480x270 as the plate"):
+        composited([layer(matte=matte)])
+
+
+def test_faces_of_two_actors_both_change(two_faces, layer, composited, tmp_path):
+    astronaut = layer()
+    both = [astronaut, _admiral(astronaut, two_faces)]
+    matte = mattes_of(two_faces, composited(both))[1001]
+    assert matte[:, : WIDTH // 2].max() == 1
+    assert matte[:, WIDTH // 2 :].max() == 1
+
+
+def _admiral(layer, two_faces):
+    from dataclasses import replace
+
+    track = Path(two_faces.tracks.folder) / f"track_{two_faces.admiral}.npz"
+    cast = replace(layer.cast, actor="admiral", track_path=str(track), digest="admiral")
+    actor = layer.actor.model_copy(update={"actor": "admiral", "track": two_faces.admiral})
+    return replace(layer, actor=actor, cast=cast)

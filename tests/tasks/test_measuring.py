@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reage.framerange import FrameRange
+from reage.manifest import ActorInShot
+from tasks.casting import cast_actor
+from tasks.crops import Cropper, plate_frames, to_tensor, with_headroom
+from tasks.gpu import loaded_prior
+from tasks.measuring import measure_chunk
+from tasks.refs import ActorLayerRef, ChangesRef, ChunkRef, PlanRef
+from tests.tasks.conftest import HEIGHT, WIDTH, write_frames
+
+FRAMES = FrameRange(1002, 1004)
+
+
+def layer(name, track, two_faces, prior, workspace):
+    actor = ActorInShot.model_validate({"actor": name, "target_age": 60, "track": track})
+    cast = cast_actor.fn(
+        two_faces.frame_set, two_faces.tracks, prior, actor, [], workspace=workspace
+    )
+    return ActorLayerRef(
+        actor=actor,
+        cast=cast,
+        plan=PlanRef(path="", digest="", source_age=40.0),
+        change=ChangesRef(path="", digest="", frames=FRAMES),
+        matte=None,
+    )
+
+
+@pytest.fixture
+def layers(two_faces, tiny_prior, workspace):
+    faces = (("astronaut", two_faces.astronaut), ("admiral", two_faces.admiral))
+    return [layer(name, track, two_faces, tiny_prior, workspace) for name, track in faces]
+
+
+@pytest.fixture
+def measured(two_faces, tiny_prior, layers, workspace, tmp_path):
+    """Measures a result made by `alter` from the plate's codes."""
+
+    def run(alter):
+        images = [image for _, image in plate_frames(two_faces.frame_set, FRAMES)]
+        codes = (with_headroom(i.with_pixels(alter(i.pixels.copy()))).to_uint16() for i in images)
+        path = write_frames(tmp_path / "frames.mkv", codes, first=FRAMES.first)
+        full = [np.full((HEIGHT, WIDTH, 3), 65535, np.uint16)] * len(FRAMES)
+        matte = write_frames(tmp_path / "matte.mkv", full, first=FRAMES.first)
+        chunk = ChunkRef(path=str(path), matte_path=str(matte), digest="chunk", frames=FRAMES)
+        ref = measure_chunk.fn(two_faces.frame_set, chunk, layers, tiny_prior, workspace=workspace)
+        assert ref.frames == FRAMES
+        return json.loads(Path(ref.path).read_text())
+
+    return run
+
+
+def test_untouched_result_has_the_plates_age_and_full_likeness(measured):
+    figures = measured(lambda pixels: pixels)
+    assert list(figures) == ["astronaut", "admiral"]
+    for found in figures.values():
+        assert {name: len(values) for name, values in found.items()} == {
+            "plate_age": 3,
+            "result_age": 3,
+            "similarity": 3,
+        }
+        assert found["result_age"] == pytest.approx(found["plate_age"], abs=5e-3)
+        assert found["similarity"] == pytest.approx([1.0] * 3, abs=1e-5)
+
+
+def test_figures_are_the_priors_own_of_the_plates_crops(measured, two_faces, layers, tiny_prior):
+    figures = measured(lambda pixels: pixels)
+    network = loaded_prior(tiny_prior)
+    cropper = Cropper.of(layers[1].cast, network)
+    found = plate_frames(two_faces.frame_set, FRAMES)
+    crops = np.stack([cropper.crop(frame, image) for frame, image in found])
+    with torch.inference_mode():
+        ages = network.estimate_age(to_tensor(crops)).tolist()
+    assert figures["admiral"]["plate_age"] == pytest.approx(ages, abs=5e-3)
+
+
+def test_change_to_one_face_leaves_the_others_figures_as_they_were(measured):
+    def turn_the_left_half_negative(pixels):
+        pixels[:, : WIDTH // 2] = 1.0 - pixels[:, : WIDTH // 2]
+        return pixels
+
+    figures = measured(turn_the_left_half_negative)
+    astronaut, admiral = figures["astronaut"], figures["admiral"]
+    assert max(astronaut["similarity"]) < 0.999
+    assert np.abs(np.subtract(astronaut["result_age"], astronaut["plate_age"])).min() > 1e-3
+    assert admiral["result_age"] == pytest.approx(admiral["plate_age"], abs=5e-3)
+    assert admiral["similarity"] == pytest.approx([1.0] * 3, abs=1e-5)
