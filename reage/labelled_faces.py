@@ -26,6 +26,7 @@ from reage.geometry import Similarity, warp_to_crop
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 ADULT_AGE = 18
 UNKNOWN = -1
+_MARGIN = 0.3  # of the picture, added on each side before looking for its face
 LABELS_NAME = "labels.csv"
 _NUMBERS = re.compile(r"^(\d{1,3})(?:_(\d)(?:_(\d)(?=_))?)?[_.]")
 
@@ -195,15 +196,20 @@ class TightCropReader:
 
     def landmarks(self, picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Returns (478, 2) pixels of the largest face, or None where there is none."""
+        height, width = picture.shape[:2]
+        # Detectors want to see something around a face.
+        margin = int(_MARGIN * max(height, width))
+        widened = cv2.copyMakeBorder(picture, *[margin] * 4, borderType=cv2.BORDER_REPLICATE)
+        face = None
         if self._last is not None and picture.shape == self._shape:
-            followed = self._finder.follow(picture, self._last)
-            if followed is not None:
-                return followed.landmarks
-        found = self._finder.detect(picture)
-        if not found:
-            return None
-        self._last, self._shape = found[0].landmarks, picture.shape
-        return found[0].landmarks
+            face = self._finder.follow(widened, self._last)
+        if face is None:
+            found = self._finder.detect(widened)
+            if not found:
+                return None
+            face = found[0]
+            self._last, self._shape = face.landmarks, picture.shape
+        return face.landmarks - margin
 
 
 def align_crop(

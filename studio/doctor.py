@@ -54,7 +54,7 @@ def _packages() -> Finding:
             return Finding("missing", "packages", f"{name} is not installed", "run `make setup`")
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     major_minor = {k: tuple(int(n) for n in v.split(".")[:2]) for k, v in versions.items()}
-    if major_minor["fastapi"] >= (0, 155) or major_minor["sqlalchemy"] >= (2, 1):
+    if major_minor["fastapi"] >= (0, 151) or major_minor["sqlalchemy"] >= (2, 1):
         cure = "pip install -c constraints.txt: Prefect 3.8.8 breaks with these"
         return Finding("missing", "packages", found, cure)
     return Finding("ok", "packages", found)

@@ -53,6 +53,7 @@ def test_largest_face_is_cast_when_nothing_says_otherwise(cast):
 
 
 def test_track_id_of_the_manifest_decides(cast, two_faces):
+    assert side(cast()) == "left", "and the ledger now knows this choice"
     ref = cast(track=two_faces.admiral)
     assert (side(ref), ref.decided_by, ref.similarity) == ("right", "track id", None)
 
