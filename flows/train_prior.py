@@ -14,7 +14,9 @@ from prefect import flow, get_run_logger
 from rich.console import Console
 from rich.progress import Progress
 
+from reage.errors import RegistryError
 from reage.naming import check_name
+from reage.registry import list_priors, register_prior
 from tasks.prior_adversary import train_adversary
 from tasks.prior_faces import prepare_faces
 from tasks.prior_training import (
@@ -45,17 +47,23 @@ def train_prior(
         work: Root of the work folders.
 
     Returns:
-        The folder that holds the prior.
+        The folder of the registered prior.
 
     Raises:
         FaceError: Too few adult faces.
-        RegistryError: Work under this name was begun with another recipe or folder.
+        RegistryError: The name is taken, or work under it was begun with another recipe or folder.
     """
+    if name in list_priors() and not (Path(work) / "priors" / name / "prior").is_dir():
+        raise RegistryError(
+            f"prior {name}: name: got one that is registered already, expected a new one; priors "
+            "never change once registered"
+        )
     recipe = read_recipe(config)
     with _progress() as report:
         published = run_stages(Path(folder), recipe, name=name, work=Path(work), report=report)
-    get_run_logger().info("trained prior name=%s folder=%s", name, published)
-    return str(published)
+    registered = register_prior(published, name)
+    get_run_logger().info("registered prior name=%s folder=%s", name, registered.folder)
+    return str(registered.folder)
 
 
 def run_stages(folder: Path, recipe: PriorRecipe, *, name: str, work: Path, report: Report) -> Path:

@@ -199,7 +199,7 @@ class TightCropReader:
         height, width = picture.shape[:2]
         # Detectors want to see something around a face.
         margin = int(_MARGIN * max(height, width))
-        widened = cv2.copyMakeBorder(picture, *[margin] * 4, borderType=cv2.BORDER_REPLICATE)
+        widened = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
         face = None
         if self._last is not None and picture.shape == self._shape:
             face = self._finder.follow(widened, self._last)

@@ -22,6 +22,7 @@ from reage.tracks import Track, choose_track, load_track, save_track
 from reage.video import read_frames
 from reage.workspace import Workspace
 from tasks.crops import Crop, Cropper, plate_info, to_tensor
+from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
 from tasks.refs import CastRef, FrameSetRef, PriorRef, TracksRef
 
@@ -41,18 +42,19 @@ def cast_actor(
     """Chooses the actor's track: the manifest's, else by identity, else the largest face.
 
     Args:
-        references: Paths of photographs of the actor alone; may be empty.
+        references: Places of photographs of the actor alone; may be empty.
 
     Raises:
         FaceError: The track asked for does not exist, or no reference photograph shows a face.
     """
+    photographs = [local_path(place, workspace) for place in references]
 
     def produce(folder: Path) -> dict[str, Any]:
         found = [load_track(Path(tracks.folder) / f"track_{i}.npz") for i in tracks.track_ids]
         reference, embeddings = None, None
-        if references and actor.track is None:
+        if photographs and actor.track is None:
             network = loaded_prior(prior)
-            reference = _reference_embedding(references, network)
+            reference = _reference_embedding(photographs, network)
             embeddings = {t.track_id: _track_embedding(frame_set, t, network) for t in found}
         chosen = choose_track(
             found, embeddings=embeddings, reference=reference, track_id=actor.track
@@ -67,7 +69,7 @@ def cast_actor(
         prior=prior.digest,
         actor=actor.actor,
         track=actor.track,
-        references={path: file_digest(Path(path)) for path in references},
+        references=[file_digest(Path(path)) for path in photographs],
     )
     return CastRef(
         actor=actor.actor,

@@ -16,6 +16,7 @@ from reage.framerange import FrameRange
 from reage.video import PlateInfo, open_writer, plate_digest, probe, read_frames
 from reage.workspace import Workspace
 from tasks.crops import Cropper, plate_frames, plate_info, with_headroom
+from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
 from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, PriorRef
 
@@ -37,7 +38,10 @@ def composite_chunk(
     info = plate_info(frame_set)
     name = "frames.%04d.exr" if info.is_float else "frames.mkv"
     opened = partial(open_writer, width=info.width, height=info.height, frame_rate=info.frame_rate)
-    limits = [None if ref.matte is None else _limit(ref.matte, info, frames) for ref in layers]
+    limits = [
+        None if ref.matte is None else _limit(local_path(ref.matte, workspace), info, frames)
+        for ref in layers
+    ]
 
     def produce(folder: Path) -> dict[str, Any]:
         result_format = "exr" if info.is_float else "ffv1"

@@ -35,11 +35,13 @@ class Delivery(ManifestModel):
     region: LineOfText | None = Field(
         default=None, description="Region of the bucket; else the environment's."
     )
-    addressing_style: AddressingStyle = Field(
-        default="auto",
-        description="How the bucket is addressed; many on-premises stores need `path`.",
+    addressing_style: AddressingStyle | None = Field(
+        default=None,
+        description="How the bucket is addressed; else the environment's. Many on-premises stores "
+        "need `path`.",
     )
-    checksum_mode: ChecksumMode = Field(
-        default="when_supported",
-        description="When S3 checksums are sent; many on-premises stores need `when_required`.",
+    checksum_mode: ChecksumMode | None = Field(
+        default=None,
+        description="When S3 checksums are sent; else the environment's. Every store understands "
+        "`when_required`.",
     )

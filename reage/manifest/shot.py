@@ -111,7 +111,8 @@ class ActorInShot(ManifestModel):
     region: Region = Field(default=Region(), description="Where the face may change.")
     matte: PlatePlace | None = Field(
         default=None,
-        description="A matte of your own (image sequence or movie) that limits the change.",
+        description="A matte of your own that limits the change: an image sequence with the "
+        "shot's frame numbers, or a movie that begins with the plate.",
     )
     adapter: Adapter = Field(
         default="none",

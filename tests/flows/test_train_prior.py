@@ -9,7 +9,7 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from flows.train_prior import run_stages
+from flows.train_prior import run_stages, train_prior
 from models.ageing.prior import load_prior, tiny_config
 from models.ageing.recipe import AdversarySettings, PriorRecipe, Stage
 from reage.errors import FaceError, RegistryError
@@ -102,6 +102,12 @@ def test_a_run_killed_after_the_autoencoder_ends_with_the_same_bytes(
 def test_another_recipe_under_the_same_name_is_refused(folder: Path, trained: Path) -> None:
     with pytest.raises(RegistryError, match="recipe: got another"):
         run_stages(folder, replace(RECIPE, seed=1), name="tiny", work=trained, report=silent)
+
+
+def test_a_taken_name_is_refused_before_anything_is_trained(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="prior compact: name: got one that is registered"):
+        train_prior.fn(str(folder), name="compact", work=str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_few_faces_are_refused(folder: Path, tmp_path: Path) -> None:

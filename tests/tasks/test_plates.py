@@ -139,7 +139,7 @@ def test_image_sequence_on_s3_is_fetched_whole_and_alone(
 
 
 def test_sequence_that_is_not_on_s3_is_one_sentence(workspace, bucket):
-    with pytest.raises(StorageError, match=r"p\.%04d\.exr: list: got no object, expected the plat"):
+    with pytest.raises(StorageError, match=r"p\.%04d\.exr: list: got no object, expected files"):
         locate(f"s3://{bucket}/p.%04d.exr", workspace, first=1001, last=1004)
 
 
