@@ -1,7 +1,6 @@
-"""Returning the network's change to the plate, chunk by chunk, into lossless frames."""
+"""Returning the network's change to the plate, chunk by chunk, into exact patches."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from prefect import task
 from reage.compositing import Layer, composite
 from reage.errors import PlateError
 from reage.framerange import FrameRange
-from reage.video import PlateInfo, open_writer, plate_digest, probe, read_frames
+from reage.patches import PatchWriter
+from reage.video import PlateInfo, plate_digest, probe, read_frames
 from reage.workspace import Workspace
-from tasks.crops import Cropper, plate_frames, plate_info, with_headroom
+from tasks.crops import Cropper, plate_frames, plate_info
 from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
 from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, PriorRef
@@ -30,31 +30,19 @@ def composite_chunk(
     *,
     workspace: Workspace,
 ) -> ChunkRef:
-    """Adds every actor's change to the plate's frames.
-
-    Integer plates become a lossless 16-bit movie, float plates an EXR sequence, so that nothing is
-    lost between here and the master. The matte goes beside it, likewise lossless.
-    """
+    """Adds every actor's change to the plate's frames; what changed is kept exactly."""
     info = plate_info(frame_set)
-    name = "frames.%04d.exr" if info.is_float else "frames.mkv"
-    opened = partial(open_writer, width=info.width, height=info.height, frame_rate=info.frame_rate)
     limits = [
         None if ref.matte is None else _limit(local_path(ref.matte, workspace), info, frames)
         for ref in layers
     ]
 
     def produce(folder: Path) -> dict[str, Any]:
-        result_format = "exr" if info.is_float else "ffv1"
-        results = opened(folder / name, format=result_format, colourspace=frame_set.colourspace)
-        mattes = opened(folder / "matte.mkv", format="ffv1")
         plate = plate_frames(frame_set, frames)
-        with results, mattes:
-            for (frame, image), per_actor in zip(
-                plate, _layers(layers, limits, prior, frames), strict=True
-            ):
-                result, matte = composite(image, per_actor)
-                results.write(frame, result if info.is_float else with_headroom(result))
-                mattes.write(frame, _grey16(matte))
+        per_frame = _layers(layers, limits, prior, frames)
+        with PatchWriter(folder) as patches:
+            for (frame, image), per_actor in zip(plate, per_frame, strict=True):
+                patches.write(frame, *composite(image, per_actor))
         return {"num_frames": len(frames)}
 
     step = workspace.step(
@@ -65,12 +53,7 @@ def composite_chunk(
         limits=[None if limit is None else plate_digest(limit, frames) for limit in limits],
         frames=frames,
     )
-    return ChunkRef(
-        path=str(step.folder / name),
-        matte_path=str(step.folder / "matte.mkv"),
-        digest=step.digest,
-        frames=frames,
-    )
+    return ChunkRef(folder=str(step.folder), digest=step.digest, frames=frames)
 
 
 def _layers(
@@ -131,10 +114,3 @@ def _coverage(limit: PlateInfo, frames: FrameRange) -> Iterator[NDArray[np.float
     """Yields the artist's matte of each frame: the mean of its channels."""
     for _, image in read_frames(limit, frames, colourspace="srgb"):
         yield image.pixels.mean(axis=2).clip(0.0, 1.0)
-
-
-def _grey16(matte: NDArray[np.float32]) -> NDArray[np.uint16]:
-    codes = np.rint(matte * 65535.0).astype(np.uint16)
-    # A matte that is not exactly 0 must stay so, as pixels may change there.
-    codes[(matte > 0.0) & (codes == 0)] = 1
-    return np.repeat(codes[..., None], 3, axis=2)

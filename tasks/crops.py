@@ -15,14 +15,13 @@ from reage.colour import to_display
 from reage.framerange import FrameRange
 from reage.geometry import Similarity, warp_to_crop
 from reage.image import Image
+from reage.patches import read_patches
 from reage.tracks import Track, crop_from_plate, load_track
 from reage.video import PlateInfo, probe, read_frames
 from tasks.gpu import device
 from tasks.refs import CastRef, ChunkRef, FrameSetRef
 
 Crop = NDArray[np.float32]
-
-_HEADROOM = np.float32(0.25)
 
 
 def plate_info(frame_set: FrameSetRef) -> PlateInfo:
@@ -38,40 +37,19 @@ def plate_frames(
     return read_frames(info, frames or frame_set.frames, colourspace=frame_set.colourspace)
 
 
-def with_headroom(image: Image) -> Image:
-    """Squeezes -0.25 to 1.25 into 0-1, for 16-bit chunks: YUV plates have blacker and whiter."""
-    return image.with_pixels((image.pixels + _HEADROOM) / (1.0 + 2.0 * _HEADROOM))
-
-
 def chunk_frames(
     frame_set: FrameSetRef, chunk: ChunkRef, frames: FrameRange | None = None
-) -> Iterator[tuple[int, Image, NDArray[np.float32]]]:
-    """Reads the composited frames of a chunk, all of them when none are named.
+) -> Iterator[tuple[int, Image, Image, NDArray[np.float32]]]:
+    """Reads the frames of a chunk, all of them when none are named.
 
     Yields:
-        Frame number, result and matte (H, W), 0-1. What the result shows where the matte is 0 is
-        the plate as 16 bits hold it; take the plate itself there.
+        Frame number, plate, result and matte (H, W), 0-1; where the matte is 0 the result is the
+        plate, bit for bit.
     """
-    rate, wanted = frame_set.frame_rate, frames or chunk.frames
-    results = probe(chunk.path, first_frame=chunk.frames.first, frame_rate=rate)
-    mattes = probe(chunk.matte_path, first_frame=chunk.frames.first)
-    pairs = zip(
-        read_frames(results, wanted, colourspace=frame_set.colourspace),
-        read_frames(mattes, wanted, colourspace="rec709"),
-        strict=True,
-    )
-    for (frame, stored), (_, matte) in pairs:
-        result = stored if results.is_float else _without_headroom(stored)
-        yield frame, result, np.ascontiguousarray(matte.pixels[..., 0])
-
-
-def _without_headroom(image: Image) -> Image:
-    return image.with_pixels(image.pixels * (1.0 + 2.0 * _HEADROOM) - _HEADROOM)
-
-
-def over_plate(plate: Image, result: Image, matte: NDArray[np.float32]) -> Image:
-    """Returns the plate, bit for bit, where the matte is 0, and the result elsewhere."""
-    return plate.with_pixels(np.where(matte[..., None] > 0.0, result.pixels, plate.pixels))
+    wanted = frames or chunk.frames
+    patches = read_patches(Path(chunk.folder), wanted)
+    for (frame, plate), patch in zip(plate_frames(frame_set, wanted), patches, strict=True):
+        yield frame, plate, *patch.over(plate)
 
 
 class Cropper:

@@ -15,7 +15,7 @@ from prefect import task
 
 from models.ageing.prior import Prior
 from reage.workspace import Workspace
-from tasks.crops import Crop, Cropper, chunk_frames, plate_frames, to_tensor
+from tasks.crops import Crop, Cropper, chunk_frames, to_tensor
 from tasks.gpu import loaded_prior
 from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, MeasuresRef, PriorRef
 
@@ -58,8 +58,7 @@ def _crop_pairs(
     frame_set: FrameSetRef, chunk: ChunkRef, cropper: Cropper
 ) -> Iterator[tuple[Crop, Crop]]:
     """Yields the actor's crop from the plate and from the result."""
-    plate = plate_frames(frame_set, chunk.frames)
-    for (frame, before), (_, after, _) in zip(plate, chunk_frames(frame_set, chunk), strict=True):
+    for frame, before, after, _ in chunk_frames(frame_set, chunk):
         yield cropper.crop(frame, before), cropper.crop(frame, after)
 
 

@@ -120,10 +120,9 @@ class ActorLayerRef:
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkRef:
-    """Composited frames of a chunk: a lossless movie, or an EXR pattern for float plates."""
+    """Composited frames of a chunk: a folder of exact patches (`reage/patches.py`)."""
 
-    path: str
-    matte_path: str
+    folder: str
     digest: str
     frames: FrameRange
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +32,7 @@ from reage.review import ClipFormat, ReviewClip, WipeClip, review_picture
 from reage.tracks import Track, load_track
 from reage.video import PlateInfo, open_writer
 from reage.workspace import Workspace
-from tasks.crops import chunk_frames, over_plate, plate_frames, plate_info
+from tasks.crops import chunk_frames, plate_info
 from tasks.gpu import loaded_prior
 from tasks.refs import (
     CastRef,
@@ -127,7 +127,9 @@ def _write_pictures(shot: _Shot, folder: Path) -> _Pass:
     rows: list[SheetRow] = []
     with ExitStack() as stack:
         outputs = _Outputs(shot, folder, stack)
-        for frame, plate, result, matte in _frames(shot):
+        for frame, plate, result, matte in chain.from_iterable(
+            chunk_frames(shot.frame_set, chunk) for chunk in shot.chunks
+        ):
             integrity.append(check_frame(frame, plate, result, matte))
             views = to_display(plate), to_display(result)
             before, after = (quantise(view, 255).astype(np.uint8) for view in views)
@@ -216,15 +218,6 @@ class _Outputs:
             source_age, target_age = _ages(self._shot, frame)
             review.add(frame, after, target_ages=age_caption(source_age, target_age))
             wipe.add(frame, before, after, label=f"re-aged {target_age:.0f}")
-
-
-def _frames(shot: _Shot) -> Iterator[tuple[int, Image, Image, NDArray[np.float32]]]:
-    """Yields frame number, plate, result and matte in order."""
-    results = chain.from_iterable(chunk_frames(shot.frame_set, chunk) for chunk in shot.chunks)
-    for (frame, plate), (_, result, matte) in zip(
-        plate_frames(shot.frame_set), results, strict=True
-    ):
-        yield frame, plate, over_plate(plate, result, matte), matte
 
 
 def _window(track: Track, info: PlateInfo) -> Roi:
@@ -355,13 +348,11 @@ def _write_pages(shot: _Shot, report: QCReport, rows: Sequence[SheetRow], folder
 
 
 def _thumbnail(shot: _Shot, frame: int, why: str) -> Thumbnail:
-    single = FrameRange(frame, frame)
-    [(_, plate)] = plate_frames(shot.frame_set, single)
     [chunk] = [c for c in shot.chunks if frame in c.frames]
-    [(_, result, matte)] = chunk_frames(shot.frame_set, chunk, single)
+    [(_, plate, result, _)] = chunk_frames(shot.frame_set, chunk, FrameRange(frame, frame))
     return Thumbnail(
         frame_number=frame,
         reason=why,
         plate=review_picture(plate),
-        output=review_picture(over_plate(plate, result, matte)),
+        output=review_picture(result),
     )

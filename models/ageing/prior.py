@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
@@ -117,6 +118,8 @@ def tiny_config(*, resolution: int = 32) -> PriorConfig:
 class Prior(nn.Module):
     """Encoder, synthesis, ageing path, age regressor and identity embedder under one roof."""
 
+    rejuvenation_gain: Tensor
+
     def __init__(self, config: PriorConfig, alignment: Alignment) -> None:
         super().__init__()
         if alignment.size != config.resolution:
@@ -155,6 +158,9 @@ class Prior(nn.Module):
         )
         self.regressor = AgeRegressor(config.regressor)
         self.embedder = IdentityEmbedder(config.embedder)
+        # Multiplies moves to a younger age, which are learnt too small; part of the weights, so
+        # that the digest covers it.
+        self.register_buffer("rejuvenation_gain", torch.ones(()))
         self._digest: str | None = None
 
     @property
@@ -214,7 +220,9 @@ class Prior(nn.Module):
         cells = self.cell_weights(crops)
         source = source_age.clamp(config.min_age, config.max_age)
         along = self.path(source, target_age, cell_weights=cells)
-        return along + self.personal(w_plus, source, target_age, cell_weights=cells)
+        moved = along + self.personal(w_plus, source, target_age, cell_weights=cells)
+        younger = (target_age < source)[:, None, None]
+        return torch.where(younger, self.rejuvenation_gain * moved, moved)
 
     def cell_weights(self, crops: Tensor) -> Tensor:
         """Returns how likely each gender-and-group cell is, (B, M), of crops (B, 3, R, R)."""

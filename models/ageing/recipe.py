@@ -32,6 +32,7 @@ class PathSettings:
     spread_years: float = 5.0
     shrinkage: float = 40.0
     gain: float = 1.5
+    rejuvenation_gain: float = 1.0
     neutral_colour: bool = True
 
 

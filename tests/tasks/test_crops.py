@@ -7,19 +7,18 @@ import torch
 from reage.colour import to_display
 from reage.framerange import FrameRange
 from reage.image import Image
+from reage.patches import PatchWriter
 from reage.tracks import load_track
 from tasks.crops import (
     Cropper,
     batches,
     chunk_frames,
-    over_plate,
     plate_frames,
     to_tensor,
-    with_headroom,
 )
 from tasks.gpu import loaded_prior
 from tasks.refs import ChunkRef
-from tests.tasks.conftest import HEIGHT, WIDTH, write_frames
+from tests.tasks.conftest import HEIGHT, WIDTH
 
 
 @pytest.fixture
@@ -72,42 +71,29 @@ def test_batches_hold_every_crop_once_and_in_order(count, sizes):
     assert [int(crop[0, 0, 0]) for batch in found for crop in batch] == list(range(count))
 
 
-@pytest.fixture
-def chunk(tmp_path):
-    """A chunk of three frames as `composite_chunk` stores it, with super-whites and a matte."""
-    stored = (with_headroom(Image(_level(i), "rec709", 16)).to_uint16() for i in range(3))
-    path = write_frames(tmp_path / "frames.mkv", stored, first=1003)
-    matte = np.zeros((36, 64, 3), np.uint16)
-    matte[:, 32:] = 65535
-    matte_path = write_frames(tmp_path / "matte.mkv", [matte] * 3, first=1003)
-    frames = FrameRange(1003, 1005)
-    return ChunkRef(path=str(path), matte_path=str(matte_path), digest="", frames=frames)
-
-
-def _level(index):
-    return np.full((36, 64, 3), (-0.1, 0.5, 1.1)[index], np.float32)
-
-
-def test_frames_of_a_chunk_bear_the_studios_numbers_and_keep_super_whites(two_faces, chunk):
+def test_frames_of_a_chunk_are_the_plate_with_the_patch_where_the_matte_is(two_faces, tmp_path):
+    frames = FrameRange(1002, 1004)
+    matte = np.zeros((HEIGHT, WIDTH), np.float32)
+    matte[10:20, 30:50] = 0.5
+    with PatchWriter(tmp_path) as patches:
+        for frame, image in plate_frames(two_faces.frame_set, frames):
+            patches.write(frame, image.with_pixels(image.pixels + np.float32(0.6)), matte)
+    chunk = ChunkRef(folder=str(tmp_path), digest="", frames=frames)
     found = list(chunk_frames(two_faces.frame_set, chunk))
-    assert [frame for frame, _, _ in found] == [1003, 1004, 1005]
-    for index, (_, result, matte) in enumerate(found):
-        np.testing.assert_allclose(result.pixels, _level(index), atol=1.5 / 65535)
-        assert np.array_equal(np.unique(matte[:, :32]), [0.0])
-        assert np.array_equal(np.unique(matte[:, 32:]), [1.0])
+    assert [frame for frame, *_ in found] == list(frames)
+    for _, plate, result, shown in found:
+        np.testing.assert_array_equal(shown, matte)
+        np.testing.assert_array_equal(result.pixels[matte == 0], plate.pixels[matte == 0])
+        expected = plate.pixels[matte > 0] + np.float32(0.6)
+        np.testing.assert_array_equal(result.pixels[matte > 0], expected)
 
 
-def test_one_frame_of_a_chunk_can_be_read_alone(two_faces, chunk):
-    [(frame, result, _)] = chunk_frames(two_faces.frame_set, chunk, FrameRange(1004, 1004))
-    assert frame == 1004
-    assert result.pixels[0, 0, 0] == pytest.approx(0.5, abs=1e-4)
-
-
-def test_plate_is_kept_bit_for_bit_where_the_matte_is_zero():
-    rng = np.random.default_rng(3)
-    plate, result = (Image(rng.random((4, 6, 3)).astype(np.float32), "rec709") for _ in range(2))
-    matte = np.zeros((4, 6), np.float32)
-    matte[1:3, 2:5] = 1.0 / 65535
-    found = over_plate(plate, result, matte).pixels
-    assert np.array_equal(found[matte == 0], plate.pixels[matte == 0])
-    assert np.array_equal(found[matte > 0], result.pixels[matte > 0])
+def test_one_frame_of_a_chunk_can_be_read_alone(two_faces, tmp_path):
+    frames = FrameRange(1002, 1004)
+    with PatchWriter(tmp_path) as patches:
+        for frame, image in plate_frames(two_faces.frame_set, frames):
+            patches.write(frame, image, np.zeros((HEIGHT, WIDTH), np.float32))
+    chunk = ChunkRef(folder=str(tmp_path), digest="", frames=frames)
+    [(frame, plate, result, _)] = chunk_frames(two_faces.frame_set, chunk, FrameRange(1003, 1003))
+    assert frame == 1003
+    np.testing.assert_array_equal(result.pixels, plate.pixels)

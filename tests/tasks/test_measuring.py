@@ -7,12 +7,13 @@ import torch
 
 from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
+from reage.patches import PatchWriter
 from tasks.casting import cast_actor
-from tasks.crops import Cropper, plate_frames, to_tensor, with_headroom
+from tasks.crops import Cropper, plate_frames, to_tensor
 from tasks.gpu import loaded_prior
 from tasks.measuring import measure_chunk
 from tasks.refs import ActorLayerRef, ChangesRef, ChunkRef, PlanRef
-from tests.tasks.conftest import HEIGHT, WIDTH, write_frames
+from tests.tasks.conftest import HEIGHT, WIDTH
 
 FRAMES = FrameRange(1002, 1004)
 
@@ -43,11 +44,12 @@ def measured(two_faces, tiny_prior, layers, workspace, tmp_path):
 
     def run(alter):
         images = [image for _, image in plate_frames(two_faces.frame_set, FRAMES)]
-        codes = (with_headroom(i.with_pixels(alter(i.pixels.copy()))).to_uint16() for i in images)
-        path = write_frames(tmp_path / "frames.mkv", codes, first=FRAMES.first)
-        full = [np.full((HEIGHT, WIDTH, 3), 65535, np.uint16)] * len(FRAMES)
-        matte = write_frames(tmp_path / "matte.mkv", full, first=FRAMES.first)
-        chunk = ChunkRef(path=str(path), matte_path=str(matte), digest="chunk", frames=FRAMES)
+        everywhere = np.ones((HEIGHT, WIDTH), np.float32)
+        with PatchWriter(tmp_path) as patches:
+            for frame, image in zip(FRAMES, images, strict=True):
+                altered = image.with_pixels(alter(image.pixels.copy()))
+                patches.write(frame, altered, everywhere)
+        chunk = ChunkRef(folder=str(tmp_path), digest="chunk", frames=FRAMES)
         ref = measure_chunk.fn(two_faces.frame_set, chunk, layers, tiny_prior, workspace=workspace)
         assert ref.frames == FRAMES
         return json.loads(Path(ref.path).read_text())

@@ -55,7 +55,7 @@ ALL = (
     PriorRef(name="compact", folder="f", digest="d"),
     TracksRef(folder="f", digest="d", track_ids=(0, 1)),
     LatentsRef(path="l", digest="d", frames=FRAMES),
-    ChunkRef(path="c", matte_path="m", digest="d", frames=FRAMES),
+    ChunkRef(folder="c", digest="d", frames=FRAMES),
     MeasuresRef(path="m", digest="d", frames=FRAMES),
 )
 

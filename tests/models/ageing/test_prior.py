@@ -61,6 +61,20 @@ def test_ageing_there_and_back_returns_the_path(prior: Prior, crops: torch.Tenso
     torch.testing.assert_close(there, -back)
 
 
+def test_rejuvenation_gain_multiplies_moves_to_a_younger_age_only(crops: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    plain = Prior(tiny_config(), ALIGNMENT).eval()
+    plain.path.table.normal_()
+    plain.path.basis.normal_()
+    strong = Prior(tiny_config(), ALIGNMENT).eval()
+    strong.load_state_dict(plain.state_dict())
+    strong.rejuvenation_gain.fill_(2.0)
+    source, target = torch.full((3,), 50.0), torch.tensor([30.0, 50.0, 70.0])
+    w_plus = plain.encode(crops)
+    moved, more = (p.ageing_offset(crops, w_plus, source, target) for p in (plain, strong))
+    torch.testing.assert_close(more, moved * torch.tensor([2.0, 1.0, 1.0])[:, None, None])
+
+
 def test_change_does_not_depend_on_the_rest_of_the_batch(prior: Prior, crops: torch.Tensor) -> None:
     source, target = torch.tensor([30.0, 40.0, 50.0]), torch.tensor([60.0, 20.0, 80.0])
     whole = prior.change(crops, source, target)
