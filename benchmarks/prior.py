@@ -145,7 +145,8 @@ class PriorChanges:
             target = torch.full_like(source, target_age)
             with torch.inference_mode():
                 offset = self._prior.ageing_offset(self._crops[part], codes, source, target)
-                change = (self._prior.decode(codes + offset) - self._sources[part]) / 2
+                aged = self._prior.decode(codes + offset)
+                change = self._prior.difference(self._sources[part], aged)
             for number, pixels in enumerate(change.permute(0, 2, 3, 1).numpy(), start=first):
                 yield self._in_picture(number, np.ascontiguousarray(pixels))
 

@@ -18,6 +18,8 @@ from reage.matte import face_matte
 
 # Part of the crop's side over which the change falls to 0, should the matte reach its border.
 _CROP_BORDER = 0.08
+# Less counts as none, so that a matte delivered in 16 bits tells exactly where the plate stands.
+_LEAST_COVERAGE = np.float32(1.0 / 65535.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +76,7 @@ def layer_matte(layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:
     matte *= np.float32(layer.opacity)
     if layer.limit is not None:
         matte *= layer.limit
+    matte[matte < _LEAST_COVERAGE] = 0.0
     return matte
 
 

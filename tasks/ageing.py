@@ -190,7 +190,7 @@ def _change(
 ) -> NDArray[np.float32]:
     latents = torch.from_numpy(w_plus).to(device())
     aged = prior.decode(latents + torch.from_numpy(offsets).to(device()))
-    change = (aged.float() - prior.decode(latents).float()) / 2.0
+    change = prior.difference(prior.decode(latents), aged)
     return np.ascontiguousarray(change.cpu().numpy().transpose(0, 2, 3, 1))
 
 

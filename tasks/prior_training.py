@@ -206,6 +206,7 @@ def fit_ageing_path(
         remove_colour(prior.path, w_plus[:: max(1, len(w_plus) // 64)][:64], prior.synthesis)
     prior.path.gain.fill_(settings.gain)
     prior.rejuvenation_gain.fill_(settings.rejuvenation_gain)
+    prior.tint_gain.fill_(settings.tint_gain)
     flat = w_plus.flatten(1)
     prior.personal.latent_mean.copy_(flat.mean(dim=0))
     prior.personal.latent_scale.copy_(flat.std(dim=0) + 1e-3)

@@ -28,6 +28,7 @@ from models.shapes import check_shape
 WEIGHTS_NAME = "weights.safetensors"
 CONFIG_NAME = "config.json"
 FORMAT = 1
+LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)  # BT.709
 
 
 class PriorError(ValueError):
@@ -119,6 +120,7 @@ class Prior(nn.Module):
     """Encoder, synthesis, ageing path, age regressor and identity embedder under one roof."""
 
     rejuvenation_gain: Tensor
+    tint_gain: Tensor
 
     def __init__(self, config: PriorConfig, alignment: Alignment) -> None:
         super().__init__()
@@ -161,6 +163,9 @@ class Prior(nn.Module):
         # Multiplies moves to a younger age, which are learnt too small; part of the weights, so
         # that the digest covers it.
         self.register_buffer("rejuvenation_gain", torch.ones(()))
+        # Scales what of a change is tint rather than shading: ageing is mostly shading, and the
+        # networks' tints look like bruises.
+        self.register_buffer("tint_gain", torch.ones(()))
         self._digest: str | None = None
 
     @property
@@ -248,7 +253,22 @@ class Prior(nn.Module):
         """
         w_plus = self.encode(crops)
         offset = self.ageing_offset(crops, w_plus, source_age, target_age)
-        return (self.decode(w_plus + offset) - self.decode(w_plus)) / 2
+        return self.difference(self.decode(w_plus), self.decode(w_plus + offset))
+
+    def difference(self, source: Tensor, aged: Tensor) -> Tensor:
+        """Returns what turns one synthesised crop into another, as `change` does.
+
+        Args:
+            source: (B, 3, R, R), about [-1, 1], synthesised at the source age.
+            aged: The same at the target age.
+
+        Returns:
+            Float32, (B, 3, R, R), display units; tint scaled by `tint_gain`, BT.709 luma as it is.
+        """
+        change = (aged.float() - source.float()) / 2
+        weights = change.new_tensor(LUMA_WEIGHTS)[:, None, None]
+        luma = (change * weights).sum(dim=1, keepdim=True)
+        return luma + self.tint_gain * (change - luma)
 
     def _check_crops(self, crops: Tensor) -> None:
         size = self.config.resolution

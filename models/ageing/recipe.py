@@ -33,6 +33,7 @@ class PathSettings:
     shrinkage: float = 40.0
     gain: float = 1.5
     rejuvenation_gain: float = 1.0
+    tint_gain: float = 1.0
     neutral_colour: bool = True
 
 

@@ -49,7 +49,7 @@ def test_change_equals_half_the_difference_of_decoded_crops(
     w_plus = prior.encode(crops)
     offset = prior.ageing_offset(crops, w_plus, source, target)
     expected = (prior.decode(w_plus + offset) - prior.decode(w_plus)) / 2
-    assert torch.equal(prior.change(crops, source, target), expected)
+    torch.testing.assert_close(prior.change(crops, source, target), expected)
     assert expected.abs().max() > 1e-3
 
 
@@ -73,6 +73,18 @@ def test_rejuvenation_gain_multiplies_moves_to_a_younger_age_only(crops: torch.T
     w_plus = plain.encode(crops)
     moved, more = (p.ageing_offset(crops, w_plus, source, target) for p in (plain, strong))
     torch.testing.assert_close(more, moved * torch.tensor([2.0, 1.0, 1.0])[:, None, None])
+
+
+def test_tint_gain_scales_tints_and_leaves_shading(prior: Prior) -> None:
+    source = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(2))
+    aged = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    whole = prior.difference(source, aged)
+    prior.tint_gain.fill_(0.25)
+    muted = prior.difference(source, aged)
+    weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
+    luma = (whole * weights).sum(dim=1, keepdim=True)
+    torch.testing.assert_close((muted * weights).sum(dim=1, keepdim=True), luma)
+    torch.testing.assert_close(muted - luma, 0.25 * (whole - luma))
 
 
 def test_change_does_not_depend_on_the_rest_of_the_batch(prior: Prior, crops: torch.Tensor) -> None:

@@ -95,7 +95,8 @@ def test_planes_8_bit_layouts_agree(pixel_format):
 @pytest.mark.parametrize("pixel_format", ["nv12", "p010le"])
 def test_planes_semi_planar_layouts_equal_planar_ones(pixel_format):
     planar = "yuv420p" if pixel_format == "nv12" else "yuv420p10le"
-    pixels = np.random.default_rng(5).uniform(0.2, 0.8, (16, 16, 3)).astype(np.float32)
+    # 64 wide: on 16 columns swscale itself leaves part of p010 unwritten now and then.
+    pixels = np.random.default_rng(5).uniform(0.2, 0.8, (48, 64, 3)).astype(np.float32)
     frame = frame_from_pixels(pixels, planar)
     np.testing.assert_array_equal(
         pixels_from_frame(frame.reformat(format=pixel_format), BT709),
