@@ -43,7 +43,7 @@ def test_validate_reads_the_actors_that_a_shot_names(manifests):
 
 def test_validate_warns_of_a_plate_that_is_not_there_until_it_is(manifests):
     shot = manifests / "shots/demo/sq010/sh0010.yaml"
-    spoil(shot, ("../../../../work/demo/plate/demo_sq010_sh0010.mov", "plate.mov"))
+    spoil(shot, ("../../../../work/demo/plate/demo_sq010_sh0010_plate_v001.mov", "plate.mov"))
     report = validate(shot, today=TODAY)
     assert report.is_valid
     (warning,) = report.warnings
@@ -56,7 +56,11 @@ def test_validate_warns_of_a_plate_that_is_not_there_until_it_is(manifests):
 def test_validate_looks_for_the_frames_of_an_image_sequence(manifests, pattern):
     shot = manifests / "shots/demo/sq010/sh0010.yaml"
     spoil(
-        shot, ("../../../../work/demo/plate/demo_sq010_sh0010.mov", f"{pattern}\n  frame_rate: 24")
+        shot,
+        (
+            "../../../../work/demo/plate/demo_sq010_sh0010_plate_v001.mov",
+            f"{pattern}\n  frame_rate: 24",
+        ),
     )
     (shot.parent / "plate.beauty.exr").touch()
     assert len(validate(shot, today=TODAY).warnings) == 1
