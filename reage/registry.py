@@ -48,10 +48,15 @@ class PriorRecord:
     licence: str
 
 
-def registry_folder() -> Path:
-    """Returns the studio's own priors: `$REAGE_HOME/registry/priors`, else in `~/.reage`."""
+def registry_root() -> Path:
+    """Returns where a studio's own weights lie: `$REAGE_HOME/registry`, else in `~/.reage`."""
     home = os.environ.get("REAGE_HOME")
-    return (Path(home) if home else Path.home() / ".reage") / "registry" / "priors"
+    return (Path(home) if home else Path.home() / ".reage") / "registry"
+
+
+def registry_folder() -> Path:
+    """Returns the studio's own priors: `priors` in the registry."""
+    return registry_root() / "priors"
 
 
 def list_priors() -> list[str]:
