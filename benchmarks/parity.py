@@ -122,6 +122,9 @@ def _compute(
         "c.sam.": stack.sam,
         "f.blender.out": lambda: stack.personalised(_sam_latent(golden, key)),
         "f.blender.": stack.adapter_gradients,
+        "d.irse.": stack.embeddings,
+        "e.dex.": stack.apparent_ages,
+        "g.lpips.": stack.distances,
         "f.mytm.": lambda: stack.mytm(_sam_latent(golden, key)),
     }
     group = next((prefix for prefix in groups if key.startswith(prefix)), None)

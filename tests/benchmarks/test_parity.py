@@ -23,7 +23,7 @@ def _stack(seed=0, **settings):
     return PublishedStack(seed=seed, device=torch.device("cpu"), **settings)
 
 
-@pytest.mark.parametrize("only", ["probe.", "a.map.", "a.gen256.", "f.blender."])
+@pytest.mark.parametrize("only", ["probe.", "a.map.", "a.gen256.", "d.", "e.", "f.blender.", "g."])
 def test_networks_agree_with_the_published_ones(golden, only):
     found = list(compare(golden, _stack(), only=only))
     assert found
