@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from benchmarks.published_alignment import aligned
 from benchmarks.published_stack import Arrays, PublishedStack
 from models.ops.implementation import Implementation
 
@@ -55,15 +56,19 @@ def relative_error(ours: NDArray[Any], golden: NDArray[Any]) -> float:
 
 
 def take_samples(key: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
-    """Returns what `key` holds of `arrays`; a suffix `.stride<n>` keeps every n-th pixel."""
+    """Returns what `key` holds of `arrays`; `.stride<n>` keeps every n-th pixel.
+
+    Of latents, (B, L, D), it keeps every n-th number.
+    """
     if key in arrays:
         return arrays[key]
     match = re.fullmatch(r"(.+)\.stride(\d+)", key)
     if match is None or match[1] not in arrays:
         return None
     full, step = arrays[match[1]], int(match[2])
-    is_height_first = full.ndim == 3  # 8-bit pictures are (H, W, C), the others (B, C, H, W)
-    return full[::step, ::step] if is_height_first else full[..., ::step, ::step]
+    if full.dtype == np.uint8:  # 8-bit pictures are (H, W, C), the others (B, C, H, W)
+        return full[::step, ::step]
+    return full[..., ::step] if full.ndim == 3 else full[..., ::step, ::step]
 
 
 def compare(
@@ -120,10 +125,17 @@ def _compute(
         "b.enc.": lambda: stack.age_codes,
         "b.psp.": lambda: stack.picture_codes,
         "c.sam.": stack.sam,
-        "f.blender.out": lambda: stack.personalised(_sam_latent(golden, key)),
+        "f.blender.out": lambda: stack.personalised(_needed(golden, "c.sam.latent", key)),
         "f.blender.": stack.adapter_gradients,
-        "f.mytm.": lambda: stack.mytm(_sam_latent(golden, key)),
+        "d.irse.": stack.embeddings,
+        "e.dex.": stack.apparent_ages,
+        "g.lpips.": stack.distances,
+        "f.mytm.": lambda: stack.mytm(_needed(golden, "c.sam.latent", key)),
     }
+    if key.startswith("align."):
+        case = key.split(".")[1]
+        landmarks = _needed(golden, f"align.{case}.landmarks", key)
+        groups[f"align.{case}."] = lambda: aligned(case, landmarks, seed=stack.seed)
     group = next((prefix for prefix in groups if key.startswith(prefix)), None)
     if group is None:
         return None
@@ -132,10 +144,10 @@ def _compute(
     return take_samples(key, done[group])
 
 
-def _sam_latent(golden: Mapping[str, NDArray[Any]], key: str) -> NDArray[Any]:
-    if "c.sam.latent" not in golden:
-        raise GoldenError(f"golden: c.sam.latent: got nothing, expected the input of {key}")
-    return golden["c.sam.latent"]
+def _needed(golden: Mapping[str, NDArray[Any]], name: str, key: str) -> NDArray[Any]:
+    if name not in golden:
+        raise GoldenError(f"golden: {name}: got nothing, expected the input of {key}")
+    return golden[name]
 
 
 def report(comparisons: Iterator[Comparison], console: Console) -> bool:

@@ -42,7 +42,8 @@ from rich.table import Table
 from scipy.stats import spearmanr
 
 from benchmarks.record import record
-from models.ageing.prior import Prior, load_prior
+from models.ageing.loading import load_prior
+from models.ageing.prior import Prior, TemplateAlignment
 from reage.colour import lab_from_display
 from reage.faces import FaceFinder
 from reage.geometry import Similarity, warp_to_plate
@@ -115,6 +116,8 @@ class PriorChanges:
     def __init__(self, prior: Prior, faces: list[HeldOutFace], *, matte: str) -> None:
         self._prior, self._faces, self._matte = prior, faces, matte
         alignment = prior.alignment
+        if not isinstance(alignment, TemplateAlignment):
+            raise TypeError(f"prior: alignment: got {alignment}, expected a TemplateAlignment")
         aligned = [
             align_crop(
                 face.picture,
@@ -276,7 +279,7 @@ def _figures(
 
 def milliseconds(prior: Prior) -> dict[str, float]:
     """Measures encode + two decodes + offset of one crop, best of several, by precision."""
-    crop = torch.zeros(1, 3, prior.config.resolution, prior.config.resolution)
+    crop = torch.zeros(1, 3, prior.config.crop_size, prior.config.crop_size)
     ages = torch.tensor([40.0]), torch.tensor([70.0])
     torch.set_num_threads(os.cpu_count() or 1)
     figures = {}

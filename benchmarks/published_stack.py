@@ -20,6 +20,10 @@ from torch import Tensor, nn
 from benchmarks.golden_recipe import latent_average, normal, picture, weights
 from models.ageing.adapter import Adapter, AdapterConfig
 from models.ageing.encoder import EncoderConfig, GradualStyleEncoder
+from models.face.dex import DEX, DEXConfig
+from models.face.irse50 import IRSE50, IRSE50Config
+from models.face.perceptual import LPIPS
+from models.face.region import FFHQ_FACE
 from models.ops.implementation import Implementation
 from models.stylegan2.config import GeneratorConfig, MappingConfig
 from models.stylegan2.mapping import MappingNetwork
@@ -46,6 +50,9 @@ _BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "pretrained_encoder": lambda: GradualStyleEncoder(EncoderConfig.published()),
     "decoder": lambda: Generator(GeneratorConfig.ffhq()),
     "blender": lambda: Adapter(AdapterConfig.published()),
+    "irse50": lambda: IRSE50(IRSE50Config()),
+    "dexvgg": lambda: DEX(DEXConfig()),
+    "lpips": LPIPS,
 }
 
 
@@ -71,8 +78,14 @@ class PublishedStack:
             state[key].copy_(torch.from_numpy(values))
         return network.eval().to(self.device)
 
-    def _input(self, name: str, shape: tuple[int, ...]) -> Tensor:
+    def drawn(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Returns the normals of an input, float32."""
         return torch.from_numpy(normal(f"input.{name}", shape, seed=self.seed)).to(self.device)
+
+    def pair(self, name: str, size: int = 256) -> Tensor:
+        """Returns the batch of the two pictures <name>0 and <name>1, (2, 3, size, size)."""
+        both = [picture(f"input.{name}{i}", size, seed=self.seed) for i in range(2)]
+        return torch.from_numpy(np.stack(both)).to(self.device)
 
     def _ages(self, years: tuple[float, ...]) -> Tensor:
         return torch.tensor(years, device=self.device)
@@ -80,13 +93,27 @@ class PublishedStack:
     @cached_property
     def pictures(self) -> Tensor:
         """The batch of two pictures, (2, 3, 256, 256)."""
-        both = [picture(f"input.img{i}", 256, seed=self.seed) for i in range(2)]
-        return torch.from_numpy(np.stack(both)).to(self.device)
+        return self.pair("img")
 
     @cached_property
     def adapter(self) -> Adapter:
         """The adapter with the recipe's weights."""
         return self._filled("blender", lambda: Adapter(AdapterConfig.published()))
+
+    @cached_property
+    def identity(self) -> IRSE50:
+        """The identity network with the recipe's weights."""
+        return self._filled("irse50", lambda: IRSE50(IRSE50Config())).requires_grad_(False)
+
+    @cached_property
+    def dex(self) -> DEX:
+        """The network of apparent age with the recipe's weights."""
+        return self._filled("dexvgg", lambda: DEX(DEXConfig())).requires_grad_(False)
+
+    @cached_property
+    def lpips(self) -> LPIPS:
+        """The perceptual distance with the recipe's weights."""
+        return self._filled("lpips", LPIPS).requires_grad_(False)
 
     @cached_property
     def decoder(self) -> Generator:
@@ -118,16 +145,16 @@ class PublishedStack:
     def mapping(self) -> Arrays:
         """a.map.*"""
         network = self._filled("decoder", _Styles)
-        return {"a.map.w": _numpy(network.style(self._input("z", (4, 512))))}
+        return {"a.map.w": as_array(network.style(self.drawn("z", (4, 512))))}
 
     @torch.no_grad()
     def generator_256(self) -> Arrays:
         """a.gen256.*"""
         generator = self._filled("decoder", lambda: self._generator(256))
         # The sheet's recipe draws all 18 layers by name and takes the first 14.
-        image = generator(self._input("wplus", (1, 18, 512))[:, :14])
+        image = generator(self.drawn("wplus", (1, 18, 512))[:, :14])
         statistics = torch.stack([image.mean(), image.std(), image.abs().max()])
-        return {"a.gen256": _numpy(image), "a.gen256.stats": _numpy(statistics)}
+        return {"a.gen256": as_array(image), "a.gen256.stats": as_array(statistics)}
 
     @torch.no_grad()
     def generator_1024(self) -> Arrays:
@@ -138,15 +165,15 @@ class PublishedStack:
             layer.register_forward_hook(lambda _module, _inputs, out: skips.append(out))
             for layer in layers
         ]
-        image = self.decoder(self._input("wplus", (1, 18, 512)))
+        image = self.decoder(self.drawn("wplus", (1, 18, 512)))
         for hook in hooks:
             hook.remove()
         statistics = torch.stack([torch.stack([s.mean(), s.std()]) for s in skips])
         return {
-            "a.gen1024": _numpy(image),
-            "a.gen1024.crop": _numpy(image[:, :, 480:544, 480:544]),
-            "a.gen1024.pool256": _numpy(F.adaptive_avg_pool2d(image, 256)),
-            "a.gen1024.skip_mean_std_4to1024": _numpy(statistics),
+            "a.gen1024": as_array(image),
+            "a.gen1024.crop": as_array(image[:, :, 480:544, 480:544]),
+            "a.gen1024.pool256": as_array(F.adaptive_avg_pool2d(image, 256)),
+            "a.gen1024.skip_mean_std_4to1024": as_array(statistics),
         }
 
     @cached_property
@@ -163,17 +190,17 @@ class PublishedStack:
         ages = self._ages(AGES)[:, None, None, None] / 100
         crops = torch.cat([self.pictures, ages.expand(-1, 1, 256, 256)], dim=1)
         with torch.no_grad():
-            arrays: Arrays = {"b.enc.codes": _numpy(encoder(crops))}
+            arrays: Arrays = {"b.enc.codes": as_array(encoder(crops))}
         for hook in hooks:
             hook.remove()
         for name, tap in taps.items():
-            arrays[f"b.enc.{name}.strided"] = _numpy(tap[:, ::16, ::8, ::8])
+            arrays[f"b.enc.{name}.strided"] = as_array(tap[:, ::16, ::8, ::8])
         with torch.no_grad():
-            arrays["b.enc.trainmode.codes_b2"] = _numpy(encoder.train()(crops))
+            arrays["b.enc.trainmode.codes_b2"] = as_array(encoder.train()(crops))
         normalisation = encoder.get_submodule("body.5.res_layer.4")
         for name in ("running_mean", "running_var"):
             after = normalisation.get_buffer(name)
-            arrays[f"b.enc.trainmode.{name}_after"] = _numpy(after)
+            arrays[f"b.enc.trainmode.{name}_after"] = as_array(after)
         return arrays
 
     @cached_property
@@ -181,7 +208,7 @@ class PublishedStack:
         """b.psp.*: the encoder of the picture alone."""
         encoder = self._encoder("pretrained_encoder", 3)
         with torch.no_grad():
-            return {"b.psp.codes": _numpy(encoder(self.pictures))}
+            return {"b.psp.codes": as_array(encoder(self.pictures))}
 
     @torch.no_grad()
     def sam(self) -> Arrays:
@@ -192,9 +219,9 @@ class PublishedStack:
         codes_8bit = ((images[0] + 1) / 2).clamp(0, 1).mul(255).to(torch.uint8)
         return {
             "c.sam.latent": latent,
-            "c.sam.img": _numpy(images),
-            "c.sam.img256": _numpy(F.adaptive_avg_pool2d(images, 256)),
-            "c.sam.uint8": _numpy(codes_8bit.permute(1, 2, 0)),
+            "c.sam.img": as_array(images),
+            "c.sam.img256": as_array(F.adaptive_avg_pool2d(images, 256)),
+            "c.sam.uint8": as_array(codes_8bit.permute(1, 2, 0)),
         }
 
     def _decode(self, w_plus: NDArray[Any]) -> Tensor:
@@ -206,32 +233,63 @@ class PublishedStack:
     def personalised(self, sam_latent: NDArray[Any]) -> Arrays:
         """f.blender.out: the adapter on the golden's own c.sam.latent."""
         latent = torch.from_numpy(sam_latent).to(self.device)
-        return {"f.blender.out": _numpy(self.adapter(latent, self._ages(AGES)))}
+        return {"f.blender.out": as_array(self.adapter(latent, self._ages(AGES)))}
 
     @torch.no_grad()
     def mytm(self, sam_latent: NDArray[Any]) -> Arrays:
         """f.mytm.*: the adapter's result for the first picture, decoded."""
         image = self._decode(self.personalised(sam_latent)["f.blender.out"][:1])
         return {
-            "f.mytm.img": _numpy(image),
-            "f.mytm.img256": _numpy(F.adaptive_avg_pool2d(image, 256)),
+            "f.mytm.img": as_array(image),
+            "f.mytm.img256": as_array(F.adaptive_avg_pool2d(image, 256)),
         }
 
     def adapter_gradients(self) -> Arrays:
         """f.blender.unit and f.blender.gradsum_absum.*"""
-        latent = self._input("global_styles", (2, 18, 512))
+        latent = self.drawn("global_styles", (2, 18, 512))
         with torch.no_grad():
             arrays: Arrays = {
-                "f.blender.unit": _numpy(self.adapter(latent, self._ages(EXTREME_AGES)))
+                "f.blender.unit": as_array(self.adapter(latent, self._ages(EXTREME_AGES)))
             }
         out = self.adapter(latent, self._ages(GRADIENT_AGES))
-        loss = (out * self._input("gradw", (2, 18, 512))).sum()
+        loss = (out * self.drawn("gradw", (2, 18, 512))).sum()
         names, parameters = zip(*self.adapter.named_parameters(), strict=True)
         for name, gradient in zip(names, torch.autograd.grad(loss, parameters), strict=True):
             sums = torch.stack([gradient.sum(), gradient.abs().sum()])
-            arrays[f"f.blender.gradsum_absum.{name}"] = _numpy(sums)
+            arrays[f"f.blender.gradsum_absum.{name}"] = as_array(sums)
         return arrays
 
+    @torch.no_grad()
+    def embeddings(self) -> Arrays:
+        """d.irse.*"""
+        return {
+            "d.irse.emb112": as_array(self.identity(self.pair("face", 112))),
+            "d.irse.emb_from256": as_array(self.identity.embed(self.pictures)),
+        }
 
-def _numpy(tensor: Tensor) -> NDArray[Any]:
+    @torch.no_grad()
+    def apparent_ages(self) -> Arrays:
+        """e.dex.*"""
+        pictures = self.pair("age", 224)
+        return {
+            "e.dex.logits": as_array(self.dex(pictures)),
+            "e.dex.age": as_array(self.dex.apparent_age(pictures)),
+            "e.dex.age_from256": as_array(self.dex.apparent_age(self.pictures)),
+        }
+
+    @torch.no_grad()
+    def distances(self) -> Arrays:
+        """g.lpips.*"""
+        one, other = self.pair("pa"), self.pair("pb")
+        both = self.lpips(one, other)
+        cut = self.lpips(FFHQ_FACE.cut(one), FFHQ_FACE.cut(other))
+        return {
+            "g.lpips.b2": as_array(both.mean()),
+            "g.lpips.b1": as_array(both[0]),
+            "g.lpips.crop188": as_array(cut.mean()),
+        }
+
+
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    """Returns a tensor's values on the CPU."""
     return tensor.detach().cpu().numpy()

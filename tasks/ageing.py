@@ -34,6 +34,7 @@ from tasks.refs import (
 )
 
 BATCH = 8
+BATCH_PIXELS = 1 << 20  # synthesised at once: a decoder's maps take some hundred bytes for each
 LATENT_SIGMA_FRAMES = (
     4.0  # a blink or a grain pattern must not move the latent; a turn of the head may
 )
@@ -66,7 +67,7 @@ def encode_chunk(
         produce,
         frame_set=frame_set.content,
         cast=cast.digest,
-        prior=prior.digest,
+        prior=prior.content,
         frames=frames,
     )
     return LatentsRef(path=str(step.folder / "latents.npz"), digest=step.digest, frames=frames)
@@ -84,7 +85,8 @@ def plan_ageing(
     """Steadies the latents over the shot and finds the shot's one ageing direction.
 
     The source age is the manifest's, or the median apparent age over frames where the face is well
-    seen. Offsets are averaged over the best-seen frames and evaluated on a grid of target ages.
+    seen. Offsets are averaged over the best-seen frames and evaluated at the source age and on a
+    grid of target ages.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
@@ -101,11 +103,14 @@ def plan_ageing(
         _check_ages(prior, grid)
         best = np.sort(np.argsort(-seen, kind="stable")[:DIRECTION_FRAMES])
         steadied = _steadied(w_plus, seen)
-        offsets = _offsets(loaded_prior(prior), crops[best], steadied[best], source_age, grid)
+        source_offset, offsets = _offsets(
+            loaded_prior(prior), crops[best], steadied[best], source_age, grid
+        )
         np.savez(
             folder / "plan.npz",
             first_frame=frames.first,
             w_plus=steadied,
+            source_offset=source_offset,
             offsets=offsets,
             grid=grid,
             target_age=targets,
@@ -116,7 +121,7 @@ def plan_ageing(
         "plan",
         produce,
         latents=[r.digest for r in latents],
-        prior=prior.digest,
+        prior=prior.content,
         actor=actor,
     )
     return PlanRef(
@@ -138,14 +143,19 @@ def age_chunk(
         )
         w_plus = data["w_plus"][rows]
         offsets = _at_ages(data["grid"], data["offsets"], data["target_age"][rows])
-        changes = [
-            _change(network, w_plus[i : i + BATCH], offsets[i : i + BATCH])
-            for i in range(0, len(frames), BATCH)
-        ]
-        np.save(folder / "changes.npy", np.concatenate(changes))
+        size = network.config.synthesis_size
+        changes = np.lib.format.open_memmap(
+            folder / "changes.npy", "w+", np.dtype(np.float32), (len(frames), size, size, 3)
+        )
+        step = max(1, min(BATCH, BATCH_PIXELS // size**2))
+        for first in range(0, len(frames), step):
+            part = slice(first, first + step)
+            source = w_plus[part] + data["source_offset"]
+            changes[part] = _change(network, source, w_plus[part] + offsets[part])
+        changes.flush()
         return {"num_frames": len(frames)}
 
-    step = workspace.step("changes", produce, plan=plan.digest, prior=prior.digest, frames=frames)
+    step = workspace.step("changes", produce, plan=plan.digest, prior=prior.content, frames=frames)
     return ChangesRef(path=str(step.folder / "changes.npy"), digest=step.digest, frames=frames)
 
 
@@ -173,24 +183,25 @@ def _offsets(
     w_plus: NDArray[np.float32],
     source_age: float,
     grid: NDArray[np.float64],
-) -> NDArray[np.float32]:
-    """Mean ageing offset of the frames for each age of the grid, (G, L, D)."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean ageing offsets of the frames: at the source age (L, D), at the grid's ages (G, L, D)."""
     images, latents = to_tensor(crops.astype(np.float32)), torch.from_numpy(w_plus).to(device())
     source = torch.full((len(images),), source_age, device=device())
+    resting = prior.source_offset(images, latents, source).mean(dim=0)
     means = [
         prior.ageing_offset(images, latents, source, torch.full_like(source, age)).mean(dim=0)
         for age in grid.tolist()
     ]
-    return torch.stack(means).float().cpu().numpy()
+    return resting.float().cpu().numpy(), torch.stack(means).float().cpu().numpy()
 
 
 @torch.inference_mode()
 def _change(
-    prior: Prior, w_plus: NDArray[np.float32], offsets: NDArray[np.float32]
+    prior: Prior, source: NDArray[np.float32], aged: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    latents = torch.from_numpy(w_plus).to(device())
-    aged = prior.decode(latents + torch.from_numpy(offsets).to(device()))
-    change = prior.difference(prior.decode(latents), aged)
+    """What turns pictures of the latents (B, L, D) at the source age into those of the aged."""
+    before, after = (prior.decode(torch.from_numpy(w).to(device())) for w in (source, aged))
+    change = prior.difference(before, after)
     return np.ascontiguousarray(change.cpu().numpy().transpose(0, 2, 3, 1))
 
 

@@ -15,13 +15,13 @@ from models.ageing.prior import Prior
 from reage.errors import FaceError
 from reage.faces import FaceFinder
 from reage.framerange import FrameRange
-from reage.geometry import Similarity, warp_to_crop
+from reage.geometry import warp_to_crop
 from reage.manifest.shot import ActorInShot
 from reage.storage import file_digest
 from reage.tracks import Track, choose_track, load_track, save_track
 from reage.video import read_frames
 from reage.workspace import Workspace
-from tasks.crops import Crop, Cropper, plate_info, to_tensor
+from tasks.crops import Crop, Cropper, crop_from_picture, plate_info, to_tensor
 from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
 from tasks.refs import CastRef, FrameSetRef, PriorRef, TracksRef
@@ -66,7 +66,7 @@ def cast_actor(
         "cast",
         produce,
         tracks=tracks.digest,
-        prior=prior.digest,
+        prior=prior.content,
         actor=actor.actor,
         track=actor.track,
         references=[file_digest(Path(path)) for path in photographs],
@@ -139,9 +139,7 @@ def _track_embedding(frame_set: FrameSetRef, track: Track, prior: Prior) -> NDAr
 
 
 def _reference_embedding(references: Sequence[str], prior: Prior) -> NDArray[np.float32]:
-    alignment = prior.alignment
-    template = np.asarray(alignment.template, dtype=np.float64)
-    crops = []
+    size, crops = prior.alignment.size, []
     with FaceFinder() as finder:
         for path in references:
             encoded = cv2.imread(path, cv2.IMREAD_COLOR)
@@ -152,10 +150,9 @@ def _reference_embedding(references: Sequence[str], prior: Prior) -> NDArray[np.
             if not faces:
                 continue
             largest = max(faces, key=lambda face: face.box[2] - face.box[0])
-            points = largest.landmarks[list(alignment.landmark_indices)]
             pixels = picture.astype(np.float32) / np.float32(255.0)
-            similarity = Similarity.fit(points, template)
-            crops.append(warp_to_crop(pixels, similarity, (alignment.size, alignment.size)))
+            similarity = crop_from_picture(largest.landmarks, prior.alignment)
+            crops.append(warp_to_crop(pixels, similarity, (size, size)))
     if not crops:
         raise FaceError(
             f"references: faces: got none in {len(references)} photograph(s), expected one in "

@@ -81,7 +81,7 @@ def _actor_layers(
         index = track.frames.index_of(frame)
         yield Layer(
             change=np.asarray(changes[frame - ref.change.frames.first]),
-            plate_from_crop=cropper.crop_from_plate(frame).inverse(),
+            plate_from_crop=cropper.plate_from_synthesis(frame),
             landmarks=track.landmarks[index],
             opacity=float(track.fade[index]) * ref.actor.strength,
             feather=ref.actor.region.feather,

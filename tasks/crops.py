@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.ageing.prior import Prior
+from models.ageing.prior import Alignment, FFHQAlignment, Prior
 from reage.colour import to_display
 from reage.framerange import FrameRange
 from reage.geometry import Similarity, warp_to_crop
 from reage.image import Image
 from reage.patches import read_patches
-from reage.tracks import Track, crop_from_plate, load_track
+from reage.tracks import Track, load_track
 from reage.video import PlateInfo, probe, read_frames
 from tasks.gpu import device
 from tasks.refs import CastRef, ChunkRef, FrameSetRef
@@ -52,15 +52,41 @@ def chunk_frames(
         yield frame, plate, *patch.over(plate)
 
 
+def crop_from_picture(landmarks: NDArray[np.float64], alignment: Alignment) -> Similarity:
+    """Returns how a face is cut out of a picture as a prior wants it.
+
+    Args:
+        landmarks: Of the mediapipe mesh, (478, 2), pixel centres of the picture.
+        alignment: Declared by the prior.
+
+    Returns:
+        Picture pixel centres to crop pixel centres, float64.
+    """
+    if isinstance(alignment, FFHQAlignment):
+        raise NotImplementedError("alignment: got FFHQ's, expected a template")
+    template = np.asarray(alignment.template, np.float64)
+    return Similarity.fit(landmarks[list(alignment.landmark_indices)], template)
+
+
+def crop_from_synthesis(prior: Prior) -> Similarity:
+    """Returns what takes pixel centres of synthesised crops to those of encoded crops.
+
+    Both show the same square, so their edges agree and their pixel centres do not.
+    """
+    scale = prior.config.crop_size / prior.config.synthesis_size
+    offset = (scale - 1.0) / 2.0
+    return Similarity(np.array([[scale, 0.0, offset], [0.0, scale, offset]]))
+
+
 class Cropper:
     """Cuts one track's face out of frames, in the alignment of a prior."""
 
     def __init__(self, track: Track, prior: Prior) -> None:
-        alignment = prior.alignment
-        self.track, self.size = track, alignment.size
-        self._crop_from_plate = crop_from_plate(
-            track, alignment.template, alignment.landmark_indices
-        )
+        self.track, self.size = track, prior.alignment.size
+        self._crop_from_plate = [
+            crop_from_picture(points, prior.alignment) for points in track.landmarks
+        ]
+        self._crop_from_synthesis = crop_from_synthesis(prior)
 
     @classmethod
     def of(cls, cast: CastRef, prior: Prior) -> "Cropper":
@@ -70,6 +96,10 @@ class Cropper:
     def crop_from_plate(self, frame: int) -> Similarity:
         """Returns the alignment of a frame: plate pixel centres to crop pixel centres, float64."""
         return self._crop_from_plate[self.track.frames.index_of(frame)]
+
+    def plate_from_synthesis(self, frame: int) -> Similarity:
+        """Returns where a synthesised crop lies: its pixel centres to plate pixel centres."""
+        return self.crop_from_plate(frame).inverse() @ self._crop_from_synthesis
 
     def crop(self, frame: int, image: Image) -> Crop:
         """Returns the crop, display-referred, (R, R, 3)."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from models.ageing.prior import Prior, PriorError, load_prior
+from models.ageing.loading import load_prior
+from models.ageing.prior import Prior, PriorError
 from reage.errors import RegistryError
 from tasks.refs import PriorRef
 

@@ -48,7 +48,7 @@ def measure_chunk(
         (folder / "measures.json").write_text(json.dumps(figures))
         return {"num_frames": len(chunk.frames)}
 
-    step = workspace.step("measures", produce, chunk=chunk.digest, prior=prior.digest)
+    step = workspace.step("measures", produce, chunk=chunk.digest, prior=prior.content)
     return MeasuresRef(
         path=str(step.folder / "measures.json"), digest=step.digest, frames=chunk.frames
     )

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.ageing.age_discriminator import AgeDiscriminator
-from models.ageing.prior import Prior
+from models.ageing.compact_prior import CompactPrior
 from models.ageing.recipe import AdversarySettings, PriorRecipe
 from models.losses import (
     chroma,
@@ -58,7 +58,7 @@ class Batch:
 class Adversary:
     """Networks and optimisers of the stage; one call of `step` is one step of both players."""
 
-    def __init__(self, prior: Prior, settings: AdversarySettings) -> None:
+    def __init__(self, prior: CompactPrior, settings: AdversarySettings) -> None:
         self.prior = prior
         config = prior.config
         self.players = nn.ModuleDict(
@@ -182,7 +182,7 @@ class Adversary:
 
 
 def train_adversary(
-    prior: Prior,
+    prior: CompactPrior,
     faces: FaceSet,
     recipe: PriorRecipe,
     folder: Path,

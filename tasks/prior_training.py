@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.ageing.compact_prior import CompactPrior, save_prior
 from models.ageing.path import fit_path, remove_colour
-from models.ageing.prior import Alignment, Prior, save_prior
+from models.ageing.prior import TemplateAlignment
 from models.ageing.recipe import PriorRecipe, Stage, load_recipe, recipe_dict
 from models.losses import age_distribution_loss, contrastive_loss, feature_distance, pyramid_l1
 from models.training import (
@@ -65,20 +66,20 @@ def claim(place: Path, folder: Path, recipe: PriorRecipe) -> None:
             )
 
 
-def new_prior(faces: FaceSet, recipe: PriorRecipe) -> Prior:
+def new_prior(faces: FaceSet, recipe: PriorRecipe) -> CompactPrior:
     """Returns an untrained prior for crops aligned as `faces` are."""
-    alignment = Alignment(
+    alignment = TemplateAlignment(
         landmark_indices=tuple(int(i) for i in faces.indices),
         template=tuple((round(float(x), 3), round(float(y), 3)) for x, y in faces.template),
         size=faces.crops.shape[1],
     )
     torch.manual_seed(recipe.seed)
-    prior = Prior(recipe.prior, alignment)
+    prior = CompactPrior(recipe.prior, alignment)
     return prior.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def train_regressor(
-    prior: Prior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
+    prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
     """Trains the prior's regressor of age, gender and group on augmented training crops."""
     network, stage = prior.regressor, recipe.regressor
@@ -113,7 +114,7 @@ def train_regressor(
 
 
 def train_embedder(
-    prior: Prior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
+    prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
     """Trains the identity embedder; most batches are of one gender and group, the hard case."""
     network, stage = prior.embedder, recipe.embedder
@@ -150,7 +151,7 @@ def train_embedder(
 
 
 def train_autoencoder(
-    prior: Prior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
+    prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
     """Trains encoder and synthesis to reproduce crops, in pixels and in features."""
     stage, draw = recipe.autoencoder, _draw(faces, recipe, "autoencoder")
@@ -183,7 +184,7 @@ def train_autoencoder(
 
 
 def fit_ageing_path(
-    prior: Prior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
+    prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
     """Fills the path from the training crops' codes; an age is half label, half reading."""
     path, settings = folder / "path.pt", recipe.path
@@ -215,7 +216,9 @@ def fit_ageing_path(
 
 
 @torch.no_grad()
-def read_faces(prior: Prior, faces: FaceSet, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def read_faces(
+    prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
     """Returns apparent ages (N,) and cell weights (N, M), each the mean of both mirrorings."""
     ages, cells = [], []
     for crops in _batches(faces, rows):
@@ -224,7 +227,7 @@ def read_faces(prior: Prior, faces: FaceSet, rows: NDArray[np.int64]) -> tuple[T
     return torch.cat(ages), torch.cat(cells)
 
 
-def publish(prior: Prior, faces: FaceSet, recipe: PriorRecipe, place: Path) -> Path:
+def publish(prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, place: Path) -> Path:
     """Writes weights, config, recipe and a model card; returns their folder."""
     published = place / "prior"
     digest = save_prior(prior.eval().requires_grad_(False), published)

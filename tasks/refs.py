@@ -40,12 +40,44 @@ class FrameSetRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgeRef:
+    """A network that tells age or likeness for a prior that has none of its own.
+
+    Attributes:
+        role: `age` or `likeness`.
+        kind: `dex`, `irse50` or, standing in, `compact`.
+        folder: Where its files lie.
+        digest: SHA-256 of its weights.
+    """
+
+    role: str
+    kind: str
+    folder: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class PriorRef:
-    """A prior in the registry: its folder and the SHA-256 of its weights."""
+    """A prior in the registry.
+
+    Attributes:
+        name: As manifests name it.
+        folder: Where its files lie.
+        digest: SHA-256 of its weights: what adapters are made for.
+        judges: The networks that tell age and likeness for it, where they are not its own.
+    """
 
     name: str
     folder: str
     digest: str
+    judges: tuple[JudgeRef, ...] = ()
+
+    @property
+    def content(self) -> object:
+        """What results depend on: the weights, and those of the judges that are not part of it."""
+        if not self.judges:
+            return self.digest
+        return (self.digest, *((judge.role, judge.digest) for judge in self.judges))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +128,7 @@ class PlanRef:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangesRef:
-    """The network's change of a chunk in crop space, (T, R, R, 3) display units, one .npy file."""
+    """The network's change of a chunk as synthesised, (T, S, S, 3) display units, one .npy file."""
 
     path: str
     digest: str

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from models.ageing.prior import PriorConfig, config_from_dict
+from models.ageing.compact_prior import CompactConfig, config_from_dict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class AdversarySettings(Stage):
 class PriorRecipe:
     """All of it. Stages run in the order of the fields; 0-19 folds are told by file name."""
 
-    prior: PriorConfig
+    prior: CompactConfig
     seed: int = 0
     min_faces: int = 2000
     regressor: Stage = field(

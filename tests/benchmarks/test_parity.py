@@ -23,7 +23,9 @@ def _stack(seed=0, **settings):
     return PublishedStack(seed=seed, device=torch.device("cpu"), **settings)
 
 
-@pytest.mark.parametrize("only", ["probe.", "a.map.", "a.gen256.", "f.blender."])
+@pytest.mark.parametrize(
+    "only", ["probe.", "a.map.", "a.gen256.", "d.", "e.", "f.blender.", "g.", "align."]
+)
 def test_networks_agree_with_the_published_ones(golden, only):
     found = list(compare(golden, _stack(), only=only))
     assert found
@@ -86,12 +88,14 @@ def test_relative_error_is_infinite_for_other_shapes_and_for_nan():
     assert relative_error(np.array([1.1]), np.ones(1)) == pytest.approx(0.1)
 
 
-def test_take_samples_strides_the_two_picture_axes():
+def test_take_samples_strides_the_axes_of_pictures_and_the_last_of_latents():
     full = np.arange(2 * 3 * 8 * 8).reshape(2, 3, 8, 8)
-    bytes_hwc = np.arange(8 * 8 * 3).reshape(8, 8, 3)
-    arrays = {"img": full, "uint8": bytes_hwc}
+    bytes_hwc = np.arange(8 * 8 * 3).reshape(8, 8, 3).astype(np.uint8)
+    latents = np.arange(2 * 3 * 8).reshape(2, 3, 8)
+    arrays = {"img": full, "uint8": bytes_hwc, "latents": latents}
     assert np.array_equal(take_samples("img.stride4", arrays), full[:, :, ::4, ::4])
     assert np.array_equal(take_samples("uint8.stride2", arrays), bytes_hwc[::2, ::2])
+    assert np.array_equal(take_samples("latents.stride4", arrays), latents[:, :, ::4])
     assert take_samples("other.stride2", arrays) is None
 
 

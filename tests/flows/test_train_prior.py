@@ -10,7 +10,8 @@ import torch
 from skimage.data import astronaut
 
 from flows.train_prior import run_stages, train_prior
-from models.ageing.prior import load_prior, tiny_config
+from models.ageing.compact_prior import tiny_config
+from models.ageing.loading import load_prior
 from models.ageing.recipe import AdversarySettings, PriorRecipe, Stage
 from reage.errors import FaceError, RegistryError
 from reage.labelled_faces import FaceSet, find_photos

@@ -11,7 +11,8 @@ import skimage.data
 import torch
 from matplotlib.cbook import get_sample_data
 
-from models.ageing.prior import Alignment, Prior, save_prior, tiny_config
+from models.ageing.compact_prior import CompactPrior, save_prior, tiny_config
+from models.ageing.prior import TemplateAlignment
 from reage.image import Image
 from reage.naming import ShotId
 from reage.registry import find_prior
@@ -105,7 +106,7 @@ def compact_alignment():
     """The alignment that the embedded prior declares."""
     described = json.loads((find_prior("compact").folder / "config.json").read_text())
     fields = described["alignment"]
-    return Alignment(
+    return TemplateAlignment(
         landmark_indices=tuple(fields["landmark_indices"]),
         template=tuple((x, y) for x, y in fields["template"]),
         size=fields["size"],
@@ -116,7 +117,7 @@ def compact_alignment():
 def tiny_prior(tmp_path_factory, compact_alignment):
     """A prior of random weights in the embedded one's alignment, whose ageing moves something."""
     torch.manual_seed(11)
-    prior = Prior(tiny_config(resolution=compact_alignment.size), compact_alignment)
+    prior = CompactPrior(tiny_config(resolution=compact_alignment.size), compact_alignment)
     prior.path.table.normal_()
     prior.path.basis.normal_()
     torch.nn.init.normal_(prior.personal.to_offset.weight, std=0.3)

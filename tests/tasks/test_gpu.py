@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.ageing.prior import save_prior
+from models.ageing.compact_prior import save_prior
 from reage.errors import RegistryError
 from tasks.gpu import device, loaded_prior
 

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from models.ageing.age_discriminator import AgeDiscriminator
-from models.ageing.prior import Alignment, Prior, tiny_config
+from models.ageing.compact_prior import CompactPrior, tiny_config
+from models.ageing.prior import TemplateAlignment
 from models.ageing.recipe import AdversarySettings
 from models.losses import hinge_discriminator_loss
 from tasks.prior_adversary import Adversary, Batch, border_ramp, wrong_ages
 
-ALIGNMENT = Alignment(landmark_indices=(1, 2), template=((8.0, 8.0), (24.0, 8.0)), size=32)
+ALIGNMENT = TemplateAlignment(landmark_indices=(1, 2), template=((8.0, 8.0), (24.0, 8.0)), size=32)
 
 
 def faces_of(ages: torch.Tensor, generator: torch.Generator, *, size: int = 32) -> torch.Tensor:
@@ -50,7 +51,7 @@ def test_trunk_norms_keep_the_statistics_they_came_with() -> None:
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_step_moves_the_players_unless_the_discriminator_is_alone(alone: bool) -> None:
     torch.manual_seed(0)
-    prior = Prior(tiny_config(), ALIGNMENT).eval()
+    prior = CompactPrior(tiny_config(), ALIGNMENT).eval()
     prior.path.table.normal_()
     prior.path.basis.normal_()
     settings = AdversarySettings(steps=1, batch_size=4, learning_rate=1e-3)

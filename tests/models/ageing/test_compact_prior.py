@@ -6,25 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.ageing.prior import (
-    Alignment,
-    Prior,
-    PriorError,
-    load_prior,
-    save_prior,
-    tiny_config,
-)
+from models.ageing.compact_prior import CompactPrior, save_prior, tiny_config
+from models.ageing.loading import load_prior
+from models.ageing.prior import PriorError, TemplateAlignment
 from models.shapes import ShapeError
 
-ALIGNMENT = Alignment(
+ALIGNMENT = TemplateAlignment(
     landmark_indices=(33, 263, 1), template=((8.0, 12.0), (24.0, 12.0), (16.0, 20.0)), size=32
 )
 
 
 @pytest.fixture
-def prior() -> Prior:
+def prior() -> CompactPrior:
     torch.manual_seed(0)
-    tiny = Prior(tiny_config(), ALIGNMENT)
+    tiny = CompactPrior(tiny_config(), ALIGNMENT)
     # Both parts of the offset are zero at birth: give them something to say.
     tiny.path.table.normal_()
     tiny.path.basis.normal_()
@@ -37,13 +32,15 @@ def crops() -> torch.Tensor:
     return torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def test_change_is_exactly_zero_where_the_ages_agree(prior: Prior, crops: torch.Tensor) -> None:
+def test_change_is_exactly_zero_where_the_ages_agree(
+    prior: CompactPrior, crops: torch.Tensor
+) -> None:
     ages = torch.tensor([20.0, 47.3, 80.0])
     assert not prior.change(crops, ages, ages).any()
 
 
 def test_change_equals_half_the_difference_of_decoded_crops(
-    prior: Prior, crops: torch.Tensor
+    prior: CompactPrior, crops: torch.Tensor
 ) -> None:
     source, target = torch.full((3,), 30.0), torch.full((3,), 70.0)
     w_plus = prior.encode(crops)
@@ -53,7 +50,7 @@ def test_change_equals_half_the_difference_of_decoded_crops(
     assert expected.abs().max() > 1e-3
 
 
-def test_ageing_there_and_back_returns_the_path(prior: Prior, crops: torch.Tensor) -> None:
+def test_ageing_there_and_back_returns_the_path(prior: CompactPrior, crops: torch.Tensor) -> None:
     w_plus = prior.encode(crops)
     young, old = torch.full((3,), 25.0), torch.full((3,), 75.0)
     there = prior.ageing_offset(crops, w_plus, young, old)
@@ -63,10 +60,10 @@ def test_ageing_there_and_back_returns_the_path(prior: Prior, crops: torch.Tenso
 
 def test_rejuvenation_gain_multiplies_moves_to_a_younger_age_only(crops: torch.Tensor) -> None:
     torch.manual_seed(0)
-    plain = Prior(tiny_config(), ALIGNMENT).eval()
+    plain = CompactPrior(tiny_config(), ALIGNMENT).eval()
     plain.path.table.normal_()
     plain.path.basis.normal_()
-    strong = Prior(tiny_config(), ALIGNMENT).eval()
+    strong = CompactPrior(tiny_config(), ALIGNMENT).eval()
     strong.load_state_dict(plain.state_dict())
     strong.rejuvenation_gain.fill_(2.0)
     source, target = torch.full((3,), 50.0), torch.tensor([30.0, 50.0, 70.0])
@@ -75,7 +72,7 @@ def test_rejuvenation_gain_multiplies_moves_to_a_younger_age_only(crops: torch.T
     torch.testing.assert_close(more, moved * torch.tensor([2.0, 1.0, 1.0])[:, None, None])
 
 
-def test_tint_gain_scales_tints_and_leaves_shading(prior: Prior) -> None:
+def test_tint_gain_scales_tints_and_leaves_shading(prior: CompactPrior) -> None:
     source = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(2))
     aged = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(3))
     whole = prior.difference(source, aged)
@@ -87,7 +84,9 @@ def test_tint_gain_scales_tints_and_leaves_shading(prior: Prior) -> None:
     torch.testing.assert_close(muted - luma, 0.25 * (whole - luma))
 
 
-def test_change_does_not_depend_on_the_rest_of_the_batch(prior: Prior, crops: torch.Tensor) -> None:
+def test_change_does_not_depend_on_the_rest_of_the_batch(
+    prior: CompactPrior, crops: torch.Tensor
+) -> None:
     source, target = torch.tensor([30.0, 40.0, 50.0]), torch.tensor([60.0, 20.0, 80.0])
     whole = prior.change(crops, source, target)
     alone = prior.change(crops[1:2], source[1:2], target[1:2])
@@ -95,24 +94,28 @@ def test_change_does_not_depend_on_the_rest_of_the_batch(prior: Prior, crops: to
     torch.testing.assert_close(whole[1:2], alone, atol=1e-5, rtol=0)
 
 
-def test_embeddings_are_unit_and_blind_to_mirroring(prior: Prior, crops: torch.Tensor) -> None:
+def test_embeddings_are_unit_and_blind_to_mirroring(
+    prior: CompactPrior, crops: torch.Tensor
+) -> None:
     embedded = prior.embed(crops)
     torch.testing.assert_close(embedded.norm(dim=1), torch.ones(3))
     torch.testing.assert_close(embedded, prior.embed(crops.flip(3)))
 
 
-def test_target_age_beyond_the_declared_range_is_refused(prior: Prior, crops: torch.Tensor) -> None:
+def test_target_age_beyond_the_declared_range_is_refused(
+    prior: CompactPrior, crops: torch.Tensor
+) -> None:
     with pytest.raises(ValueError, match=r"target_age: got 17, expected 18 to 90"):
         prior.change(crops, torch.full((3,), 30.0), torch.full((3,), 17.0))
 
 
-def test_crops_of_another_size_are_refused(prior: Prior) -> None:
+def test_crops_of_another_size_are_refused(prior: CompactPrior) -> None:
     with pytest.raises(ShapeError, match=r"crops: got shape \(1, 3, 16, 16\)"):
         prior.encode(torch.zeros(1, 3, 16, 16))
 
 
 def test_a_saved_prior_loads_with_the_same_digest_and_change(
-    prior: Prior, crops: torch.Tensor, tmp_path: Path
+    prior: CompactPrior, crops: torch.Tensor, tmp_path: Path
 ) -> None:
     digest = save_prior(prior, tmp_path)
     loaded = load_prior(tmp_path)
@@ -127,7 +130,7 @@ def test_a_saved_prior_loads_with_the_same_digest_and_change(
     assert save_prior(loaded, tmp_path / "again") == digest
 
 
-def test_weights_of_another_prior_are_refused(prior: Prior, tmp_path: Path) -> None:
+def test_weights_of_another_prior_are_refused(prior: CompactPrior, tmp_path: Path) -> None:
     save_prior(prior, tmp_path)
     with (tmp_path / "weights.safetensors").open("ab") as file:
         file.write(b" ")
@@ -135,7 +138,7 @@ def test_weights_of_another_prior_are_refused(prior: Prior, tmp_path: Path) -> N
         load_prior(tmp_path)
 
 
-def test_an_unknown_config_key_is_named(prior: Prior, tmp_path: Path) -> None:
+def test_an_unknown_config_key_is_named(prior: CompactPrior, tmp_path: Path) -> None:
     save_prior(prior, tmp_path)
     path = tmp_path / "config.json"
     described = json.loads(path.read_text())

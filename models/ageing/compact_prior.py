@@ -1,0 +1,283 @@
+"""The compact prior: encoder, synthesis, ageing path and judges of its own, in one small file.
+
+Trained by Reage's own recipe (recipe.py); its weights are half precision and so are its files.
+
+Shapes: B batch, L style layers, D latent size, R crop size in pixels, E embedding size, M cells.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from models.ageing.compact import CompactEncoder, CompactSynthesis, num_style_layers
+from models.ageing.path import AgeingPath, PersonalOffset
+from models.ageing.prior import Prior, PriorError, TemplateAlignment, check_age_range
+from models.ageing.prior_files import (
+    CONFIG_NAME,
+    FORMAT,
+    WEIGHTS_NAME,
+    alignment_from_dict,
+    tuples,
+    write_atomically,
+)
+from models.face.age import AgeRegressor, AgeRegressorConfig
+from models.face.identity import IdentityEmbedder, IdentityEmbedderConfig
+
+LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)  # BT.709
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompactConfig:
+    """Sizes of a compact prior's networks and what it declares about itself."""
+
+    name: str
+    licence: str
+    min_age: float
+    max_age: float
+    resolution: int
+    latent_size: int
+    synthesis_channels: tuple[int, ...]
+    encoder_channels: tuple[int, ...]
+    grid_channels: int
+    hidden_size: int
+    personal_hidden_size: int
+    path_components: int
+    path_knots: int
+    regressor: AgeRegressorConfig = field(default_factory=AgeRegressorConfig)
+    embedder: IdentityEmbedderConfig = field(default_factory=IdentityEmbedderConfig)
+
+    def __post_init__(self) -> None:
+        check_age_range("CompactConfig", self.min_age, self.max_age)
+
+    @property
+    def num_layers(self) -> int:
+        """L: rows of w+."""
+        return num_style_layers(self.synthesis_channels)
+
+    @property
+    def crop_size(self) -> int:
+        """R: of the crops that are encoded, pixels."""
+        return self.resolution
+
+    @property
+    def synthesis_size(self) -> int:
+        """Of the crops that are synthesised, pixels: R as well."""
+        return self.resolution
+
+    @property
+    def num_cells(self) -> int:
+        """Genders x groups, the cells of the ageing path."""
+        return self.regressor.num_genders * self.regressor.num_groups
+
+
+def tiny_config(*, resolution: int = 32) -> CompactConfig:
+    """Returns sizes for tests: random weights, milliseconds a crop."""
+    return CompactConfig(
+        name="tiny",
+        licence="none: random weights",
+        min_age=18,
+        max_age=90,
+        resolution=resolution,
+        latent_size=8,
+        synthesis_channels=(8, 8, 8),
+        encoder_channels=(8, 8, 8),
+        grid_channels=4,
+        hidden_size=16,
+        personal_hidden_size=8,
+        path_components=4,
+        path_knots=5,
+        regressor=AgeRegressorConfig(channels=(4, 8), blocks=1),
+        embedder=IdentityEmbedderConfig(channels=(4, 8), blocks=1, embedding_size=16),
+    )
+
+
+class CompactPrior(Prior):
+    """Encoder, synthesis, ageing path, age regressor and identity embedder under one roof."""
+
+    config: CompactConfig
+    alignment: TemplateAlignment
+    rejuvenation_gain: Tensor
+    tint_gain: Tensor
+
+    def __init__(self, config: CompactConfig, alignment: TemplateAlignment) -> None:
+        super().__init__()
+        if alignment.size != config.resolution:
+            raise ValueError(
+                f"CompactPrior.alignment.size: got {alignment.size}, expected the resolution "
+                f"({config.resolution})"
+            )
+        self.config = config
+        self.alignment = alignment
+        shape: dict[str, Any] = {
+            "num_layers": config.num_layers,
+            "latent_size": config.latent_size,
+        }
+        ages: dict[str, Any] = {"min_age": config.min_age, "max_age": config.max_age}
+        self.encoder = CompactEncoder(
+            config.encoder_channels,
+            resolution=config.resolution,
+            grid_channels=config.grid_channels,
+            hidden_size=config.hidden_size,
+            **shape,
+        )
+        self.synthesis = CompactSynthesis(
+            config.synthesis_channels,
+            resolution=config.resolution,
+            latent_size=config.latent_size,
+        )
+        self.path = AgeingPath(
+            num_cells=config.num_cells,
+            num_components=config.path_components,
+            num_knots=config.path_knots,
+            **shape,
+            **ages,
+        )
+        self.personal = PersonalOffset(
+            num_cells=config.num_cells, hidden_size=config.personal_hidden_size, **shape, **ages
+        )
+        self.regressor = AgeRegressor(config.regressor)
+        self.embedder = IdentityEmbedder(config.embedder)
+        # Multiplies moves to a younger age, which are learnt too small; part of the weights, so
+        # that the digest covers it.
+        self.register_buffer("rejuvenation_gain", torch.ones(()))
+        # Scales what of a change is tint rather than shading: ageing is mostly shading, and the
+        # networks' tints look like bruises.
+        self.register_buffer("tint_gain", torch.ones(()))
+        self._digest: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, hex, of the weights file that this prior was loaded from or would save."""
+        if self._digest is None:
+            self._digest = hashlib.sha256(weights_bytes(self)).hexdigest()
+        return self._digest
+
+    @property
+    def judged_by(self) -> str:
+        """The regressor and the embedder that are part of the weights."""
+        return "age and likeness: the prior's own networks"
+
+    def encode(self, crops: Tensor) -> Tensor:
+        """Encodes aligned crops (B, 3, R, R), RGB in [-1, 1], as w_plus (B, L, D)."""
+        self.check_crops(crops)
+        return self.encoder(crops)
+
+    def estimate_age(self, crops: Tensor) -> Tensor:
+        """Returns apparent ages (B,), years, of crops (B, 3, R, R) in [-1, 1]."""
+        self.check_crops(crops)
+        return (self.regressor(crops).age + self.regressor(crops.flip(3)).age) / 2
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """Returns unit identity embeddings (B, E) of crops (B, 3, R, R) in [-1, 1]."""
+        self.check_crops(crops)
+        both = self.embedder(crops) + self.embedder(crops.flip(3))
+        return nn.functional.normalize(both, dim=1)
+
+    def ageing_offset(
+        self, crops: Tensor, w_plus: Tensor, source_age: Tensor, target_age: Tensor
+    ) -> Tensor:
+        """Says how w+ moves from one age to another; exactly 0 where the ages agree.
+
+        Gender and group are read from the crops, softly. Otherwise as Prior says.
+        """
+        self.check_move(crops, w_plus, source_age, target_age)
+        config = self.config
+        cells = self.cell_weights(crops)
+        source = source_age.clamp(config.min_age, config.max_age)
+        along = self.path(source, target_age, cell_weights=cells)
+        moved = along + self.personal(w_plus, source, target_age, cell_weights=cells)
+        younger = (target_age < source)[:, None, None]
+        return torch.where(younger, self.rejuvenation_gain * moved, moved)
+
+    def cell_weights(self, crops: Tensor) -> Tensor:
+        """Returns how likely each gender-and-group cell is, (B, M), of crops (B, 3, R, R)."""
+        reading = self.regressor(crops)
+        gender = reading.gender_logits.softmax(dim=1)
+        group = reading.group_logits.softmax(dim=1)
+        return (gender[:, :, None] * group[:, None, :]).flatten(1)
+
+    def decode(self, w_plus: Tensor) -> Tensor:
+        """Synthesises crops (B, 3, R, R), about [-1, 1], from w_plus (B, L, D)."""
+        return self.synthesis(w_plus)
+
+    def difference(self, source: Tensor, aged: Tensor) -> Tensor:
+        """Returns what turns one synthesised crop into another, display units.
+
+        Tint is scaled by `tint_gain`, BT.709 luma is left as it is. Otherwise as Prior says.
+        """
+        change = super().difference(source, aged)
+        weights = change.new_tensor(LUMA_WEIGHTS)[:, None, None]
+        luma = (change * weights).sum(dim=1, keepdim=True)
+        return luma + self.tint_gain * (change - luma)
+
+
+def weights_bytes(prior: CompactPrior) -> bytes:
+    """Returns the prior's weights as a safetensors file, half precision."""
+    state = {
+        name: tensor.detach().half().contiguous().cpu() if tensor.is_floating_point() else tensor
+        for name, tensor in prior.state_dict().items()
+    }
+    return to_safetensors(state)
+
+
+def save_prior(prior: CompactPrior, folder: Path) -> str:
+    """Writes weights.safetensors (fp16) and config.json; returns the weights' digest.
+
+    Each file appears whole or not at all. MODEL_CARD.md is the trainer's to write.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = weights_bytes(prior)
+    digest = hashlib.sha256(weights).hexdigest()
+    described = {
+        "format": FORMAT,
+        "digest": digest,
+        "config": asdict(prior.config),
+        "alignment": asdict(prior.alignment),
+    }
+    write_atomically(folder / WEIGHTS_NAME, weights)
+    write_atomically(folder / CONFIG_NAME, (json.dumps(described, indent=2) + "\n").encode())
+    return digest
+
+
+def load_compact_prior(folder: Path, described: dict[str, Any]) -> CompactPrior:
+    """Loads a compact prior in evaluation mode, float32, gradients off.
+
+    Args:
+        folder: Holds weights.safetensors.
+        described: From `read_description` of that folder.
+
+    Raises:
+        PriorError: The description lacks something, or has what it should not.
+    """
+    try:
+        config = config_from_dict(described["config"])
+        alignment = alignment_from_dict(described["alignment"])
+        if not isinstance(alignment, TemplateAlignment):
+            raise KeyError("template")
+    except (KeyError, TypeError) as error:
+        raise PriorError(
+            f"{folder / CONFIG_NAME}: got a key missing or unknown: {error}"
+        ) from error
+    prior = CompactPrior(config, alignment)
+    prior.load_state_dict(
+        {
+            name: t.float() if t.is_floating_point() else t
+            for name, t in load_file(folder / WEIGHTS_NAME).items()
+        }
+    )
+    prior._digest = described["digest"]
+    return prior.eval().requires_grad_(False)
+
+
+def config_from_dict(fields: dict[str, Any]) -> CompactConfig:
+    """Builds a config from what `dataclasses.asdict` and JSON made of it."""
+    plain: dict[str, Any] = tuples(fields)
+    nested: dict[str, type] = {"regressor": AgeRegressorConfig, "embedder": IdentityEmbedderConfig}
+    return CompactConfig(**{k: nested[k](**v) if k in nested else v for k, v in plain.items()})
