@@ -68,13 +68,12 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
     actors = [load_actor(find_actor(Path(manifest), a.actor)) for a in shot.actors]
     require_consent(shot, actors)
     workspace = Workspace(work, shot.shot_id)
-    record = find_prior(shot.prior)
-    prior = PriorRef(name=record.name, folder=str(record.folder), digest=record.digest)
+    prior = PriorRef.of(find_prior(shot.prior))
     frame_set = locate(shot, workspace)
     holder = workspace.key(
         "job",
         plate=frame_set.content,
-        prior=prior.digest,
+        prior=prior.content,
         manifest=shot.digest,
         actors=[actor.digest for actor in actors],
     )

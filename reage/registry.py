@@ -1,30 +1,53 @@
 """Where priors are found by name: the one that comes with Reage, and those a studio has registered.
 
-A prior is a folder with `config.json`, `weights.safetensors` and `MODEL_CARD.md`. A registered one
-is a copy that is never changed: its files are checked against the digests taken at registration.
-Knows nothing of networks; what the weights mean is the business of whoever loads them.
+A prior is an entry of the registry (registry_entry.py): trained by the studio and registered, or
+published weights that were imported (registry_weights.py) and are a prior as they are. Knows
+nothing of networks; what the weights mean is the business of whoever loads them.
 """
 
-import json
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from reage.errors import RegistryError
 from reage.naming import check_name
+from reage.registry_entry import (
+    CARD,
+    CONFIG,
+    FILES,
+    WEIGHTS,
+    names_in,
+    publish_entry,
+    read_entry,
+    registry_root,
+)
+from reage.registry_weights import COMMANDS, DEFAULT_NAMES, find_of_kind, weights_folder
 from reage.storage import file_digest
-from reage.storage.local import local_errors
 
 DEFAULT_PRIOR = "compact"
 
 _EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "priors"
-_CONFIG, _WEIGHTS, _CARD = _FILES = ("config.json", "weights.safetensors", "MODEL_CARD.md")
-_RECEIPT = "registered.json"
 _SCHEMA = "reage.prior/1"
+# Kinds of published weights that are priors, and what tells age and likeness for them.
+_PUBLISHED_PRIORS = ("sam",)
+_JUDGES = {"age": "dex", "likeness": "irse50"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRecord:
+    """A network that tells age or likeness for a prior that has none of its own.
+
+    Attributes:
+        role: `age` or `likeness`.
+        kind: `dex`, `irse50` or, standing in for one that is not registered, `compact`.
+        folder: Where its files lie.
+        digest: SHA-256 of its weights, in hex.
+    """
+
+    role: str
+    kind: str
+    folder: Path
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +61,7 @@ class PriorRecord:
         digest: SHA-256 of the weights file, in hex.
         card: The model card.
         licence: As its config states it.
+        judges: What tells age and likeness for it; empty where it does so itself.
     """
 
     name: str
@@ -46,22 +70,17 @@ class PriorRecord:
     digest: str
     card: Path
     licence: str
-
-
-def registry_root() -> Path:
-    """Returns where a studio's own weights lie: `$REAGE_HOME/registry`, else in `~/.reage`."""
-    home = os.environ.get("REAGE_HOME")
-    return (Path(home) if home else Path.home() / ".reage") / "registry"
+    judges: tuple[JudgeRecord, ...] = ()
 
 
 def registry_folder() -> Path:
-    """Returns the studio's own priors: `priors` in the registry."""
+    """Returns the studio's own priors: `$REAGE_HOME/registry/priors`, else in `~/.reage`."""
     return registry_root() / "priors"
 
 
 def list_priors() -> list[str]:
     """Returns the names of all priors that can be found, sorted; raises StorageError."""
-    return sorted({*_names_in(_EMBEDDED), *_names_in(registry_folder())})
+    return sorted({name for root in _roots() for name in names_in(root)})
 
 
 def find_prior(name: str = DEFAULT_PRIOR) -> PriorRecord:
@@ -73,14 +92,10 @@ def find_prior(name: str = DEFAULT_PRIOR) -> PriorRecord:
         StorageError: Its files cannot be read.
     """
     check_name(name, what="prior")
-    for root in (_EMBEDDED, registry_folder()):
-        if (root / name / _CONFIG).is_file():
+    for root in _roots():
+        if (root / name / CONFIG).is_file():
             return _read_prior(root / name, name)
-    known = ", ".join(list_priors()) or "none"
-    raise RegistryError(
-        f"prior {name}: name: got {name}, expected one of: {known}; correct the manifest's prior, "
-        "or register the prior"
-    )
+    raise RegistryError(f"prior {name}: name: got {name}, expected {_expected(name)}")
 
 
 def register_prior(folder: Path, name: str) -> PriorRecord:
@@ -97,33 +112,44 @@ def register_prior(folder: Path, name: str) -> PriorRecord:
     """
     check_name(name, what="prior")
     candidate = _read_prior(Path(folder), name)
-    files = {file: file_digest(candidate.folder / file) for file in _FILES}
+    files = {file: file_digest(candidate.folder / file) for file in FILES}
     if name in list_priors():
         return _same_or_refused(name, files)
-    target = registry_folder() / name
-    receipt = {
-        "schema": _SCHEMA,
-        "name": name,
-        "registered": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sha256": files,
-    }
-    with local_errors(str(target), "write"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
-        try:
-            for file in _FILES:
-                shutil.copyfile(candidate.folder / file, partial / file)
-            (partial / _RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
-            partial.chmod(0o755)
-            # A folder that is not empty cannot be replaced: of two racing writers one fails here.
-            os.rename(partial, target)
-        except OSError:
-            if not target.exists():
-                raise
-            return _same_or_refused(name, files)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+
+    def write(partial: Path) -> None:
+        for file in FILES:
+            shutil.copyfile(candidate.folder / file, partial / file)
+
+    facts = {"schema": _SCHEMA, "name": name}
+    if not publish_entry(registry_folder() / name, write, facts):
+        return _same_or_refused(name, files)
     return find_prior(name)
+
+
+def is_embedded(name: str) -> bool:
+    """Returns whether a prior comes with Reage."""
+    return (_EMBEDDED / name / CONFIG).is_file()
+
+
+def _roots() -> list[Path]:
+    published = [weights_folder(kind) for kind in _PUBLISHED_PRIORS]
+    return [_EMBEDDED, registry_folder(), *published]
+
+
+def _expected(name: str) -> str:
+    """What could be meant or done, for the message about a prior that is not there."""
+    known = ", ".join(list_priors()) or "none"
+    for kind in _PUBLISHED_PRIORS:
+        if name == DEFAULT_NAMES[kind]:
+            commands = ", ".join(COMMANDS[k] for k in (kind, *_JUDGES.values()))
+            return (
+                f"its weights in the registry, which has the priors {known}; bring the published "
+                f"files: {commands} (the last two judge age and likeness and may be left out)"
+            )
+    return (
+        f"one of: {known}; correct the manifest's prior, register the prior, or import published "
+        "weights (reage weights import --help)"
+    )
 
 
 def _same_or_refused(name: str, files: dict[str, str]) -> PriorRecord:
@@ -131,71 +157,31 @@ def _same_or_refused(name: str, files: dict[str, str]) -> PriorRecord:
     if all(file_digest(known.folder / file) == digest for file, digest in files.items()):
         return known
     raise RegistryError(
-        f"prior {name}: weights: got {files[_WEIGHTS][:12]}…, expected {known.digest[:12]}… or a "
+        f"prior {name}: weights: got {files[WEIGHTS][:12]}…, expected {known.digest[:12]}… or a "
         "new name; registered priors never change: register these under another name"
     )
 
 
 def _read_prior(folder: Path, name: str) -> PriorRecord:
-    missing = [file for file in _FILES if not (folder / file).is_file()]
-    if missing:
-        raise RegistryError(
-            f"prior {name}: {folder}: got no {', '.join(missing)}, expected {', '.join(_FILES)}"
-        )
-    described = _read_json(folder / _CONFIG, name)
-    config = described.get("config")
-    licence = config.get("licence") if isinstance(config, dict) else None
-    if not isinstance(licence, str) or not licence:
-        raise RegistryError(
-            f"prior {name}: {folder / _CONFIG}: licence: got {licence!r}, expected its name; "
-            "a prior without a licence cannot be delivered with"
-        )
-    digest = file_digest(folder / _WEIGHTS)
-    if described.get("digest") != digest:
-        raise RegistryError(
-            f"prior {name}: {folder / _WEIGHTS}: got sha256 {digest[:12]}…, expected "
-            f"{str(described.get('digest'))[:12]}… as {_CONFIG} says; restore the prior's files"
-        )
-    if (folder / _RECEIPT).is_file():
-        _check_unchanged(folder, name)
+    entry = read_entry(folder, place=f"prior {name}")
+    is_published = entry.receipt.get("kind") in _PUBLISHED_PRIORS
     return PriorRecord(
         name=name,
         folder=folder,
-        weights=folder / _WEIGHTS,
-        digest=digest,
-        card=folder / _CARD,
-        licence=licence,
+        weights=folder / WEIGHTS,
+        digest=entry.digest,
+        card=folder / CARD,
+        licence=entry.licence,
+        judges=_judges() if is_published else (),
     )
 
 
-def _check_unchanged(folder: Path, name: str) -> None:
-    receipt = _read_json(folder / _RECEIPT, name)
-    for file in _FILES:
-        expected = str(receipt.get("sha256", {}).get(file))
-        actual = file_digest(folder / file)
-        if actual != expected:
-            raise RegistryError(
-                f"prior {name}: {folder / file}: got sha256 {actual[:12]}…, expected "
-                f"{expected[:12]}… as registered; restore the file, or register it under a new name"
-            )
-
-
-def _read_json(path: Path, name: str) -> dict[str, Any]:
-    with local_errors(str(path), "read"):
-        data = path.read_bytes()
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise RegistryError(f"prior {name}: {path}: got {error}, expected JSON") from error
-    if not isinstance(value, dict):
-        raise RegistryError(
-            f"prior {name}: {path}: got {type(value).__name__}, expected a JSON object"
-        )
-    return value
-
-
-def _names_in(root: Path) -> list[str]:
-    with local_errors(str(root), "read"):
-        if not root.is_dir():
-            return []
-        return [p.name for p in root.iterdir() if (p / _CONFIG).is_file() and p.name[0] != "."]
+def _judges() -> tuple[JudgeRecord, ...]:
+    """The registered judge of every role, else the embedded prior's own networks."""
+    found = []
+    for role, kind in _JUDGES.items():
+        record = find_of_kind(kind)
+        used = record or find_prior(DEFAULT_PRIOR)
+        named = DEFAULT_PRIOR if record is None else kind
+        found.append(JudgeRecord(role=role, kind=named, folder=used.folder, digest=used.digest))
+    return tuple(found)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from reage.errors import FaceError
 from reage.following import Finder, Following, Take, is_cut, thumbnail
 from reage.framerange import FrameRange
-from reage.geometry import Similarity
 from reage.steadying import smooth, steady_landmarks
 from reage.visibility import fade, head_pose, runs
 
@@ -211,23 +210,6 @@ def choose_track(
     if unknown:
         raise ValueError(f"choose_track.embeddings: got none for {unknown}, expected every track")
     return max(tracks, key=lambda track: float(np.dot(embeddings[track.track_id], reference)))
-
-
-def crop_from_plate(
-    track: Track,
-    template: Sequence[tuple[float, float]] | NDArray[np.float64],
-    landmark_indices: Sequence[int],
-) -> list[Similarity]:
-    """Returns, for each frame of the track, the transform from plate to aligned crop, float64.
-
-    Args:
-        track: Steadied.
-        template: (N, 2) where the prior wants the landmarks, crop pixel centres.
-        landmark_indices: The N mesh landmarks concerned.
-    """
-    target = np.asarray(template, np.float64)
-    indices = list(landmark_indices)
-    return [Similarity.fit(points[indices], target) for points in track.landmarks]
 
 
 def save_track(track: Track, path: Path) -> None:

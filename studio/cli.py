@@ -1,4 +1,5 @@
-"""The command line: `reage demo | validate | submit | status | deliver | doctor | train-prior`.
+"""The command line: `reage demo | validate | submit | status | deliver | doctor | train-prior |
+weights`.
 
 Heavy imports (Prefect, torch) happen inside the commands that need them, so that `reage validate`
 and `reage --help` answer at once and work on a laptop without torch.
@@ -15,10 +16,12 @@ from rich.table import Table
 from reage.errors import ReageError
 from reage.manifest import validate as validate_manifests
 from studio.console import marked
+from studio.weights import app as weights
 
 app = typer.Typer(
     help="Re-ages actors in VFX shots.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(weights, name="weights")
 out = Console()
 err = Console(stderr=True)
 

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from models.ageing.prior import Alignment, FFHQAlignment, Prior
+from reage import ffhq_alignment
 from reage.colour import to_display
+from reage.ffhq_alignment import FacePoints, ffhq_quad
 from reage.framerange import FrameRange
 from reage.geometry import Similarity, warp_to_crop
 from reage.image import Image
@@ -63,7 +65,9 @@ def crop_from_picture(landmarks: NDArray[np.float64], alignment: Alignment) -> S
         Picture pixel centres to crop pixel centres, float64.
     """
     if isinstance(alignment, FFHQAlignment):
-        raise NotImplementedError("alignment: got FFHQ's, expected a template")
+        return ffhq_alignment.crop_from_plate(
+            ffhq_quad(FacePoints.from_mesh(landmarks)), alignment.size
+        )
     template = np.asarray(alignment.template, np.float64)
     return Similarity.fit(landmarks[list(alignment.landmark_indices)], template)
 

@@ -1,5 +1,6 @@
 """Which device networks run on, and the one loaded copy of each prior that a process holds."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from models.ageing.loading import load_prior
 from models.ageing.prior import Prior, PriorError
 from reage.errors import RegistryError
 from tasks.refs import PriorRef
+
+log = logging.getLogger(__name__)
 
 
 def device() -> torch.device:
@@ -24,7 +27,8 @@ def loaded_prior(ref: PriorRef) -> Prior:
         RegistryError: The folder holds no prior, or other weights than the ref names.
     """
     try:
-        prior = load_prior(Path(ref.folder)).to(device()).eval()
+        judges = {judge.role: Path(judge.folder) for judge in ref.judges}
+        prior = load_prior(Path(ref.folder), judges).to(device()).eval()
     except PriorError as error:
         raise RegistryError(f"prior {ref.name}: {error}") from error
     if prior.digest != ref.digest:
@@ -32,4 +36,18 @@ def loaded_prior(ref: PriorRef) -> Prior:
             f"prior {ref.name}: weights: got {prior.digest[:12]}…, expected {ref.digest[:12]}…; "
             "register the changed weights under a new name"
         )
+    _check_judges(ref, prior)
     return prior
+
+
+def _check_judges(ref: PriorRef, prior: Prior) -> None:
+    """Raises RegistryError unless the judges are those that the ref names; says who stands in."""
+    for judge in ref.judges:
+        found = prior.judge_digests.get(judge.role, "none")
+        if found != judge.digest:
+            raise RegistryError(
+                f"prior {ref.name}: judge of {judge.role}: got {found[:12]}…, expected "
+                f"{judge.digest[:12]}…; submit the shot anew"
+            )
+    if any(judge.kind == "compact" for judge in ref.judges):
+        log.warning("prior without judges of its own prior=%s %s", ref.name, prior.judged_by)

@@ -11,6 +11,7 @@ from typing import Any
 
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
+from reage.registry import PriorRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,15 @@ class PriorRef:
     folder: str
     digest: str
     judges: tuple[JudgeRef, ...] = ()
+
+    @classmethod
+    def of(cls, record: PriorRecord) -> "PriorRef":
+        """Points to a prior that was found in the registry, and to those who judge for it."""
+        judges = tuple(
+            JudgeRef(role=j.role, kind=j.kind, folder=str(j.folder), digest=j.digest)
+            for j in record.judges
+        )
+        return cls(name=record.name, folder=str(record.folder), digest=record.digest, judges=judges)
 
     @property
     def content(self) -> object:

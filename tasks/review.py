@@ -251,7 +251,8 @@ def _slate(shot: _Shot) -> Slate:
 
 
 def _report(shot: _Shot, found: _Pass, measures: Sequence[MeasuresRef]) -> QCReport:
-    config = loaded_prior(shot.prior).config
+    prior = loaded_prior(shot.prior)
+    config = prior.config
     figures = [json.loads(Path(ref.path).read_text()) for ref in measures]
     actors = [
         _actor_report(shot, index, found.flicker[index], figures)
@@ -272,6 +273,7 @@ def _report(shot: _Shot, found: _Pass, measures: Sequence[MeasuresRef]) -> QCRep
             licence=config.licence,
             min_age=config.min_age,
             max_age=config.max_age,
+            summary=prior.judged_by,
         ),
         versions={name: installed_version(name) for name in ("reage", "torch", "av", "prefect")},
         digests={
@@ -341,7 +343,8 @@ def _write_pages(shot: _Shot, report: QCReport, rows: Sequence[SheetRow], folder
         prior_digest=shot.prior.digest,
         source_ages={actor.actor: plan.source_age for actor, _, plan in shot.actors},
     )
-    document = json.dumps({**provenance, "prior_licence": licence}, indent=1, sort_keys=True)
+    terms = {"prior_licence": licence, "judged_by": report.prior.summary}
+    document = json.dumps({**provenance, **terms}, indent=1, sort_keys=True)
     (folder / "provenance.json").write_text(document + "\n")
     if shot.manifest.path is not None:
         shutil.copyfile(shot.manifest.path, folder / "manifest.yaml")

@@ -36,10 +36,11 @@ DOORS = {
 # folder of models/ -> other folders or modules of models/ it may import
 MODEL_ORDER = {
     "shapes": set(),
+    "published_file": set(),
     "ops": {"shapes"},
-    "stylegan2": {"shapes", "ops"},
+    "stylegan2": {"shapes", "published_file", "ops"},
     "face": {"shapes", "ops"},
-    "ageing": {"shapes", "ops", "stylegan2", "face"},
+    "ageing": {"shapes", "published_file", "ops", "stylegan2", "face"},
     "losses": {"shapes", "ops"},
 }
 

@@ -9,6 +9,7 @@ size.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -115,6 +116,11 @@ class Prior(nn.Module, ABC):
     @abstractmethod
     def judged_by(self) -> str:
         """Which networks tell age and likeness, in words for reports."""
+
+    @property
+    def judge_digests(self) -> Mapping[str, str]:
+        """SHA-256, hex, of networks that judge and are not part of the weights, by role."""
+        return {}
 
     @abstractmethod
     def encode(self, crops: Tensor) -> Tensor:

@@ -8,22 +8,16 @@ Source: rosinality/stylegan2-pytorch (`g_ema`, `d`, `latent_avg`); pSp, SAM and 
 Shapes: L style layers, D latent size.
 """
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-State = dict[str, Tensor]
+from models.published_file import CheckpointError, State, read_content
 
 _MAX_NAMED = 8
 _PARTS_OF_STYLEGAN2 = {"g_ema": "decoder", "d": "discriminator"}
-
-
-class CheckpointError(ValueError):
-    """A checkpoint cannot be read, or is not of the network it is loaded into."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +65,7 @@ def read_published(path: Path) -> PublishedCheckpoint:
     """Reads a checkpoint of StyleGAN2, pSp, SAM or MyTimeMachine.
 
     Args:
-        path: A file written by torch.save.
+        path: A file written by torch.save, or safetensors.
 
     Returns:
         Its networks and mean latent, on the CPU.
@@ -80,15 +74,7 @@ def read_published(path: Path) -> PublishedCheckpoint:
         CheckpointError: The file is missing, damaged, holds other than tensors and plain values,
             or has neither layout.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            f"{path}: file: got {type(error).__name__}, expected tensors and plain values as "
-            f"torch.save writes them: {str(error).splitlines()[0] if str(error) else ''}"
-        ) from error
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path}: content: got {type(content).__name__}, expected a dict")
+    content = read_content(path)
     average = content.get("latent_avg")
     if average is not None and not isinstance(average, Tensor):
         raise CheckpointError(
@@ -125,17 +111,27 @@ def _state(path: Path, entry: str, state: object) -> State:
     return {str(key): tensor for key, tensor in state.items()}
 
 
-def load_state(network: nn.Module, state: Mapping[str, Tensor], *, place: str) -> None:
+def load_state(
+    network: nn.Module, state: Mapping[str, Tensor], *, place: str, assign: bool = False
+) -> None:
     """Loads a state dict, all of it or nothing.
 
     Args:
         network: Changed only if every key and shape fits.
         state: Tensors by key.
         place: What is loaded, for the message.
+        assign: Makes the tensors the network's own instead of copying them; a network made on the
+            meta device, which has none, then never holds memory of its own.
 
     Raises:
-        CheckpointError: A key is missing, unexpected, or has another shape; all are named.
+        CheckpointError: A key is missing, unexpected, or has another shape; some are named.
     """
+    check_state(network, state, place=place)
+    network.load_state_dict(dict(state), assign=assign)
+
+
+def check_state(network: nn.Module, state: Mapping[str, Tensor], *, place: str) -> None:
+    """Raises CheckpointError unless `load_state` would load; the network may be on meta."""
     own = network.state_dict()
     missing = sorted(set(own) - set(state))
     unexpected = sorted(set(state) - set(own))
@@ -154,7 +150,6 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], *, place: str) -
             f"{place}: keys: got {'; '.join(problems)}, "
             f"expected the {len(own)} of {type(network).__name__}"
         )
-    network.load_state_dict(dict(state))
 
 
 def _some(keys: list[str]) -> str:

@@ -11,7 +11,6 @@ from reage.framerange import FrameRange
 from reage.geometry import Similarity
 from reage.tracks import (
     choose_track,
-    crop_from_plate,
     load_track,
     save_track,
     steady,
@@ -173,16 +172,6 @@ def test_choose_track_names_the_tracks_there_are(found):
         choose_track([])
     with pytest.raises(ValueError, match="got only one of embeddings and reference"):
         choose_track(found, embeddings={})
-
-
-def test_crop_from_plate_takes_landmarks_to_the_template(moving):
-    indices = (33, 263, 1, 61, 291)
-    template = ((40.0, 50.0), (88.0, 50.0), (64.0, 75.0), (47.0, 98.0), (81.0, 98.0))
-    transforms = crop_from_plate(moving, template, indices)
-    assert len(transforms) == len(moving.frames)
-    for transform, points in zip(transforms, moving.landmarks, strict=True):
-        assert transform.matrix.dtype == np.float64
-        assert np.abs(transform.apply(points[list(indices)]) - template).mean() < 5.0
 
 
 def still_pictures(*pictures):

@@ -1,0 +1,108 @@
+"""A published MyTimeMachine checkpoint as what a person adds to SAM.
+
+Such a checkpoint repeats all of SAM's networks. Its authors run SAM's own age encoder, and of the
+checkpoint the picture's encoder (whose normalisation has drifted in training), the decoder, the
+mean latent and the adapter; so what is kept of it are these, as far as they differ from SAM's.
+Source: Qu et al. 2025, "MyTimeMachine", and its inference script; state-dict names as there.
+
+Shapes: B batch, L style layers, D latent size, R crop size, S synthesis size in pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.ageing.adapter import Adapter, AdapterConfig
+from models.ageing.prior import PriorError
+from models.ageing.prior_files import WEIGHTS_NAME, read_description
+from models.ageing.sam import SamNetworks, SamPrior
+from models.published_file import CheckpointError, State, read_tensors
+from models.stylegan2.checkpoint import load_state
+
+KIND = "mytm"
+_ADAPTER = "blender."
+_KEPT = ("pretrained_encoder.", "decoder.", "latent_avg")
+
+
+@dataclass(frozen=True, eq=False)
+class PersonalSam:
+    """SAM as a published adapter wants it, and the adapter.
+
+    Attributes:
+        prior: Encodes, ages and decodes with the person's weights; shares SAM's for the rest.
+        adapter: Takes the prior's latent at an age to the person's.
+    """
+
+    prior: SamPrior
+    adapter: Adapter
+
+    def latents(self, crops: Tensor, target_age: Tensor) -> Tensor:
+        """Returns the person's latents (B, L, D) of crops (B, 3, R, R) at ages (B,), years."""
+        w_plus = self.prior.encode(crops)
+        general = w_plus + self.prior.ageing_offset(crops, w_plus, target_age, target_age)
+        return self.adapter(general, target_age)
+
+    def render(self, crops: Tensor, target_age: Tensor) -> Tensor:
+        """Returns pictures (B, 3, S, S), about [-1, 1], of crops (B, 3, R, R) at ages (B,)."""
+        return self.prior.decode(self.latents(crops, target_age))
+
+
+def personal_difference(state: Mapping[str, Tensor], base: Mapping[str, Tensor]) -> State:
+    """Returns what of a whole checkpoint an entry keeps.
+
+    Args:
+        state: Of MyTimeMachine, by published key.
+        base: Of the SAM that it is to be used with.
+
+    Returns:
+        The adapter, and every tensor of encoder, decoder and mean latent that is not SAM's own.
+    """
+    kept = {key: value for key, value in state.items() if key.startswith(_ADAPTER)}
+    for key, value in state.items():
+        if key.startswith(_KEPT) and not torch.equal(value, base[key]):
+            kept[key] = value
+    return kept
+
+
+def load_personal_sam(base: SamPrior, folder: Path) -> PersonalSam:
+    """Loads an imported MyTimeMachine entry over the SAM that it was imported for.
+
+    Args:
+        base: Stays as it is; tensors that the entry lacks are shared with it.
+        folder: Of the entry.
+
+    Returns:
+        Both in evaluation mode, gradients off, on the device of `base`.
+
+    Raises:
+        PriorError: The entry is of another kind or damaged, or was made for other weights.
+    """
+    described = read_description(folder)
+    kind, config = described.get("kind"), described.get("config", {})
+    if kind != KIND:
+        raise PriorError(f"{folder}: kind: got {kind}, expected {KIND}")
+    if config.get("base") != base.digest:
+        raise PriorError(
+            f"{folder}: base: made for {str(config.get('base'))[:12]}…, loaded "
+            f"{base.digest[:12]}…; load the weights named in the entry"
+        )
+    device = base.networks.latent_avg.device
+    weights = folder / WEIGHTS_NAME
+    try:
+        state = {key: value.to(device) for key, value in read_tensors(weights).items()}
+        person = {k.removeprefix(_ADAPTER): v for k, v in state.items() if k.startswith(_ADAPTER)}
+        changed = {k: v for k, v in state.items() if not k.startswith(_ADAPTER)}
+        with torch.device("meta"):
+            networks = SamNetworks(base.config)
+            adapter = Adapter(AdapterConfig(**config["adapter"]))
+        whole = base.networks.state_dict() | changed
+        load_state(networks, whole, place=str(weights), assign=True)
+        load_state(adapter, person, place=str(weights), assign=True)
+    except (CheckpointError, KeyError, TypeError) as error:
+        raise PriorError(f"{weights}: got {error}, expected what an import wrote") from error
+    prior = SamPrior(base.config, networks, base.judges, digest=described["digest"])
+    prior.eval().requires_grad_(False)
+    return PersonalSam(prior, adapter.eval().requires_grad_(False))

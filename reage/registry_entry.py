@@ -1,0 +1,162 @@
+"""Entries of the registry: a folder of weights, their description and their card, never changed.
+
+An entry appears whole or not at all. One that was registered carries a receipt with the digests of
+its files, against which they are checked whenever the entry is read. Knows nothing of networks.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reage.errors import RegistryError
+from reage.storage import file_digest
+from reage.storage.local import local_errors
+
+CONFIG, WEIGHTS, CARD = FILES = ("config.json", "weights.safetensors", "MODEL_CARD.md")
+RECEIPT = "registered.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What was found in a folder, its files unchanged.
+
+    Attributes:
+        folder: Where the files lie.
+        digest: SHA-256 of the weights file, in hex.
+        licence: As the config states it.
+        config: What the description says of sizes and terms.
+        receipt: What was recorded at registration; empty for what comes with Reage.
+    """
+
+    folder: Path
+    digest: str
+    licence: str
+    config: Mapping[str, Any]
+    receipt: Mapping[str, Any]
+
+
+def registry_root() -> Path:
+    """Returns the studio's own registry: `$REAGE_HOME/registry`, else in `~/.reage`."""
+    home = os.environ.get("REAGE_HOME")
+    return (Path(home) if home else Path.home() / ".reage") / "registry"
+
+
+def names_in(folder: Path) -> list[str]:
+    """Returns the names of the entries in a folder, sorted; raises StorageError."""
+    with local_errors(str(folder), "read"):
+        if not folder.is_dir():
+            return []
+        found = [p.name for p in folder.iterdir() if (p / CONFIG).is_file() and p.name[0] != "."]
+    return sorted(found)
+
+
+def read_entry(folder: Path, *, place: str) -> Entry:
+    """Reads an entry and checks its files.
+
+    Args:
+        folder: Of the entry.
+        place: Whose it is, for messages, as `prior compact`.
+
+    Raises:
+        RegistryError: It is incomplete, without a licence, or was changed.
+        StorageError: A file cannot be read.
+    """
+    missing = [file for file in FILES if not (folder / file).is_file()]
+    if missing:
+        raise RegistryError(
+            f"{place}: {folder}: got no {', '.join(missing)}, expected {', '.join(FILES)}"
+        )
+    described = read_object(folder / CONFIG, place=place)
+    config = described.get("config")
+    licence = config.get("licence") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not isinstance(licence, str) or not licence:
+        raise RegistryError(
+            f"{place}: {folder / CONFIG}: licence: got {licence!r}, expected its name; "
+            "a prior without a licence cannot be delivered with"
+        )
+    digest = file_digest(folder / WEIGHTS)
+    if described.get("digest") != digest:
+        raise RegistryError(
+            f"{place}: {folder / WEIGHTS}: got sha256 {digest[:12]}…, expected "
+            f"{str(described.get('digest'))[:12]}… as {CONFIG} says; restore its files"
+        )
+    receipt = {}
+    if (folder / RECEIPT).is_file():
+        receipt = read_object(folder / RECEIPT, place=place)
+        _check_unchanged(folder, receipt, digest, place=place)
+    return Entry(folder=folder, digest=digest, licence=licence, config=config, receipt=receipt)
+
+
+def publish_entry(target: Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> bool:
+    """Makes a new entry: written beside its place, given a receipt, renamed into it.
+
+    Args:
+        target: Folder of the entry, whose parent is made if need be.
+        write: Writes the entry's files into the folder that it is given.
+        facts: To be recorded in the receipt.
+
+    Returns:
+        Whether it was made; False where another writer was first.
+
+    Raises:
+        StorageError: The registry cannot be written, say because the disk is full.
+    """
+    with local_errors(str(target), "write"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            write(partial)
+            receipt = {
+                **facts,
+                "registered": datetime.now(UTC).isoformat(timespec="seconds"),
+                "sha256": {file: file_digest(partial / file) for file in FILES},
+            }
+            (partial / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+            partial.chmod(0o755)
+            # A folder that is not empty cannot be replaced: of two racing writers one fails here.
+            os.rename(partial, target)
+        except OSError:
+            if not target.exists():
+                raise
+            return False
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return True
+
+
+def remove_entry(folder: Path) -> None:
+    """Removes an entry, at once for every reader that comes later; raises StorageError."""
+    with local_errors(str(folder), "write"):
+        gone = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        os.rename(folder, gone / folder.name)
+        shutil.rmtree(gone)
+
+
+def read_object(path: Path, *, place: str) -> dict[str, Any]:
+    """Reads a JSON object; raises RegistryError and StorageError."""
+    with local_errors(str(path), "read"):
+        data = path.read_bytes()
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise RegistryError(f"{place}: {path}: got {error}, expected JSON") from error
+    if not isinstance(value, dict):
+        raise RegistryError(f"{place}: {path}: got {type(value).__name__}, expected a JSON object")
+    return value
+
+
+def _check_unchanged(folder: Path, receipt: Mapping[str, Any], digest: str, *, place: str) -> None:
+    for file in FILES:
+        expected = str(receipt.get("sha256", {}).get(file))
+        actual = digest if file == WEIGHTS else file_digest(folder / file)
+        if actual != expected:
+            raise RegistryError(
+                f"{place}: {folder / file}: got sha256 {actual[:12]}…, expected "
+                f"{expected[:12]}… as registered; restore the file, or register it under a new name"
+            )

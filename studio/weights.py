@@ -1,0 +1,154 @@
+"""`reage weights import | list | inspect | remove`: published weights, and the priors there are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from reage.errors import RegistryError
+from reage.registry import find_prior, is_embedded, list_priors, registry_folder
+from reage.registry_entry import CARD, WEIGHTS, remove_entry
+from reage.registry_weights import (
+    KINDS,
+    RIGHTS,
+    WeightsRecord,
+    find_weights,
+    list_weights,
+)
+from studio.console import marked
+
+app = typer.Typer(
+    help="Brings published weights into the registry, and shows what is there.",
+    no_args_is_help=True,
+)
+out = Console()
+
+Name = Annotated[str, typer.Argument(help="As `reage weights list` shows it.")]
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="As published: .pt, .pth or .safetensors.")],
+    kind: Annotated[str, typer.Option("--as", help=f"One of: {', '.join(KINDS)}.")],
+    name: Annotated[
+        str | None, typer.Option(help="To register it under; the kind's own by default.")
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(help="The terms you hold the weights under; the known ones by default."),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="For mytm: the SAM weights it was trained on.")
+    ] = None,
+    alexnet: Annotated[Path | None, typer.Option(help="For lpips: AlexNet's file.")] = None,
+) -> None:
+    """Checks a published file and turns it into an entry of the registry; executes nothing in it.
+
+    A sam entry is a prior at once: `prior: sam-ffhq1024` in a shot manifest.
+    """
+    if kind not in KINDS:
+        raise RegistryError(f"--as: got {kind}, expected one of: {', '.join(KINDS)}")
+    from flows.import_weights import import_weights
+
+    before = {record.name for record in list_weights()}
+    with out.status(f"reading and checking {file.name}"):
+        record = import_weights(file, kind, name=name, licence=licence, base=base, alexnet=alexnet)
+    verb = "is there already, unchanged" if record.name in before else "imported"
+    out.print(f"[bold]{record.name}[/bold] {verb}", soft_wrap=True)
+    _say(record)
+
+
+@app.command("list")
+def list_() -> None:
+    """Shows the priors and the published weights that are there, with licence, digest and size."""
+    table = Table("name", "kind", "size", "sha256", "licence", box=None, pad_edge=False)
+    records = list_weights()
+    published = {record.name for record in records}
+    for name in list_priors():
+        if name not in published:
+            prior = find_prior(name)
+            origin = "prior, embedded" if is_embedded(name) else "prior, trained"
+            size = _megabytes(prior.weights.stat().st_size)
+            table.add_row(name, origin, size, f"{prior.digest[:12]}…", prior.licence)
+    for record in records:
+        kind = f"{record.kind}, prior" if record.kind == "sam" else record.kind
+        size = _megabytes(record.num_bytes)
+        table.add_row(record.name, kind, size, f"{record.digest[:12]}…", record.licence)
+    out.print(table)
+
+
+@app.command()
+def inspect(name: Name) -> None:
+    """Reads weights through, checks them against their digests and shows what is known of them."""
+    record = next((r for r in list_weights() if r.name == name), None)
+    if record is not None:
+        _say(find_weights(name))
+        return
+    prior = find_prior(name)
+    _rows({"folder": str(prior.folder), "sha256": prior.digest, "terms": prior.licence})
+    out.print(f"\n{prior.card.read_text(encoding='utf-8')}", markup=False, highlight=False)
+
+
+@app.command()
+def remove(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+) -> None:
+    """Removes a registered prior or imported weights; deliveries made with them stay."""
+    folder = _removable(name)
+    if not yes:
+        size = _megabytes((folder / WEIGHTS).stat().st_size)
+        typer.confirm(f"Remove {name} ({size})? It can be imported or trained again", abort=True)
+    remove_entry(folder)
+    out.print(f"[bold]{name}[/bold] removed")
+
+
+def _removable(name: str) -> Path:
+    """Returns the folder of an entry that nothing else needs."""
+    if is_embedded(name):
+        raise RegistryError(
+            f"weights {name}: remove: got the embedded prior, expected a registered one; "
+            "Reage's defaults need it"
+        )
+    records = list_weights()
+    record = next((r for r in records if r.name == name), None)
+    if record is None:
+        folder = registry_folder() / name
+        if name not in list_priors():
+            find_weights(name)  # says which there are
+        return folder
+    needed_by = [other.name for other in records if other.base_digest == record.digest]
+    if needed_by:
+        raise RegistryError(
+            f"weights {name}: remove: got weights that {', '.join(needed_by)} builds on, expected "
+            "ones that nothing needs; remove those first"
+        )
+    return record.folder
+
+
+def _say(record: WeightsRecord) -> None:
+    _rows(
+        {
+            "kind": record.kind,
+            "terms": record.licence,
+            "from": f"{record.source}, sha256 {record.source_digest}",
+            "sha256": record.digest,
+            "size": _megabytes(record.num_bytes),
+            "registered": record.registered,
+            "builds on": record.base_digest,
+            "card": str(record.folder / CARD),
+        }
+    )
+    out.print(RIGHTS, style="dim")
+
+
+def _rows(facts: dict[str, str]) -> None:
+    for label, value in facts.items():
+        if value:
+            out.print(marked(f"  {label:<11}", "bold", value), soft_wrap=True)
+
+
+def _megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:.1f} MB"
