@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.ageing.prior import Prior
+from models.ageing.prior import Alignment, Prior
 from reage.colour import to_display
 from reage.framerange import FrameRange
 from reage.geometry import Similarity, warp_to_crop
@@ -50,6 +50,20 @@ def chunk_frames(
     patches = read_patches(Path(chunk.folder), wanted)
     for (frame, plate), patch in zip(plate_frames(frame_set, wanted), patches, strict=True):
         yield frame, plate, *patch.over(plate)
+
+
+def crop_from_picture(landmarks: NDArray[np.float64], alignment: Alignment) -> Similarity:
+    """Returns how a face is cut out of a picture as a prior wants it.
+
+    Args:
+        landmarks: Of the mediapipe mesh, (478, 2), pixel centres of the picture.
+        alignment: Declared by the prior.
+
+    Returns:
+        Picture pixel centres to crop pixel centres, float64.
+    """
+    template = np.asarray(alignment.template, np.float64)
+    return Similarity.fit(landmarks[list(alignment.landmark_indices)], template)
 
 
 class Cropper:
