@@ -28,14 +28,14 @@ _CHAIN_START = "0" * 64
 
 
 def check_consent(
-    actor: ActorManifest, *, use: Use, show: str, document_id: str | None, today: date
+    actor: ActorManifest, *, use: Use, show: str | None, document_id: str | None, today: date
 ) -> None:
     """Checks that the actor has agreed to a use; returns nothing when that is so.
 
     Args:
         actor: The actor's manifest with the consent record.
         use: `render` to re-age a shot, `train` to learn from photographs.
-        show: The show that it is done for.
+        show: The show that it is done for, None when it is for none in particular.
         document_id: The document that the shot names, None when no shot is involved.
         today: The day on which it is done.
 

@@ -119,6 +119,33 @@ class CastRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CollectionRef:
+    """An actor's photographs as aligned, age-labelled crops, in one .npz file.
+
+    Its arrays, in order of age: `crops` uint8 (N, R, R, 3), sRGB; `ages` float32 (N,), years;
+    `age_sources` (N,), `csv`, `name`, `exif` or `estimated`; `names` (N,); `embeddings` float32
+    (N, E), unit; `sharpness` float32 (N,).
+
+    Attributes:
+        path: Of the .npz file.
+        digest: Content key of the photographs accepted, their labels and the alignment.
+        num_photos: N.
+        min_age: Age in the youngest photograph, years.
+        max_age: Age in the oldest one, years.
+        num_refused: Files of the collection that were not accepted.
+        report: Folder of `sheet.png`, `report.html` and `report.json`: what people look at.
+    """
+
+    path: str
+    digest: str
+    num_photos: int
+    min_age: float
+    max_age: float
+    num_refused: int
+    report: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LatentsRef:
     """Encoder outputs of a chunk: `w_plus` (T, L, D), `apparent_age` (T,), in one .npz file."""
 
