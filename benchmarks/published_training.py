@@ -15,8 +15,8 @@ from benchmarks.published_stack import Arrays, PublishedStack, as_array
 from models.ageing.objectives import (
     AgedBatch,
     AgeingObjective,
+    Critics,
     Judgement,
-    Judges,
     ObjectiveConfig,
 )
 from models.ageing.reference_set import ReferenceSet
@@ -78,7 +78,7 @@ def _objective(reference_ages: NDArray[np.float32], stack: PublishedStack) -> Ag
     references = ReferenceSet(
         F.normalize(torch.cat(embeddings), dim=1), torch.from_numpy(years).to(stack.device)
     )
-    judges = Judges(
+    judges = Critics(
         embed=stack.identity.embed,
         apparent_age=stack.dex.apparent_age,
         perceptual=stack.lpips,

@@ -57,5 +57,9 @@ class RegistryError(ReageError, LookupError):
     """A prior or adapter is not registered, or is not the one expected."""
 
 
+class TrainingError(ReageError, ArithmeticError):
+    """A training did not converge."""
+
+
 class ConsentError(ReageError, PermissionError):
     """The actor's consent record does not cover this use."""

@@ -9,6 +9,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from reage.adapters import AdapterRecord
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
 from reage.registry import PriorRecord
@@ -155,12 +156,50 @@ class LatentsRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainedRef:
+    """A trained adapter that is not registered yet: `weights.safetensors` and `adapter.json`.
+
+    Attributes:
+        preview: The last strip of ages, a PNG file.
+    """
+
+    folder: str
+    digest: str
+    preview: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterRef:
+    """A version of an actor's personal adapter: its folder and the SHA-256 of its weights."""
+
+    actor: str
+    version: str
+    folder: str
+    digest: str
+
+    @classmethod
+    def of(cls, record: AdapterRecord) -> "AdapterRef":
+        """Points to an adapter that was found in the registry."""
+        return cls(
+            actor=record.actor,
+            version=record.version,
+            folder=str(record.folder),
+            digest=record.digest,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRef:
-    """How one actor ages through the shot: steadied latents and the shot's ageing direction."""
+    """How one actor ages through the shot: steadied latents and the shot's ageing direction.
+
+    Attributes:
+        adapter: The person's, None where the general prior alone says what ageing looks like.
+    """
 
     path: str
     digest: str
     source_age: float
+    adapter: AdapterRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,7 +96,7 @@ class ObjectiveConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judges:
+class Critics:
     """The networks that look at pictures (B, 3, H, W), RGB in [-1, 1]; differentiable.
 
     Attributes:
@@ -155,7 +155,7 @@ class Judgement:
 
 
 class AgeingObjective:
-    """Judges what an adapter makes of a person's photographs.
+    """Critics what an adapter makes of a person's photographs.
 
     Args of the constructor:
         latent_average: Mean latent of the generator, (L, D).
@@ -166,7 +166,7 @@ class AgeingObjective:
     def __init__(
         self,
         config: ObjectiveConfig,
-        judges: Judges,
+        critics: Critics,
         *,
         latent_average: Tensor,
         references: ReferenceSet,
@@ -174,13 +174,13 @@ class AgeingObjective:
     ) -> None:
         check_shape("latent_average", latent_average, "L D")
         self.config = config
-        self.judges = judges
+        self.critics = critics
         self.latent_average = latent_average
         self.references = references
         self.training_range = training_range
 
     def __call__(self, batch: AgedBatch) -> Judgement:
-        """Judges a batch, whose samples may be of different modes.
+        """Critics a batch, whose samples may be of different modes.
 
         Raises:
             ShapeError: Shapes do not belong together.
@@ -189,11 +189,11 @@ class AgeingObjective:
         self._check(batch)
         extrapolated = batch.mode == AgeMode.EXTRAPOLATION
         yardstick = _yardstick(batch, extrapolated)
-        embedding = self.judges.embed(batch.picture)
+        embedding = self.critics.embed(batch.picture)
         terms, weights = self._identity(batch, embedding, yardstick, extrapolated)
         self._add_appearance(terms, weights, batch.picture, yardstick)
         config = self.config
-        terms["ageing"] = ageing_term(self.judges.apparent_age(batch.picture), batch.target_age)
+        terms["ageing"] = ageing_term(self.critics.apparent_age(batch.picture), batch.target_age)
         weights["ageing"] = config.ageing * torch.where(
             extrapolated, config.extrapolated_ageing, 1.0
         )
@@ -242,7 +242,7 @@ class AgeingObjective:
                 terms[f"{prefix}pixels"] = pixel_term(made, wanted)
                 weights[f"{prefix}pixels"] = pixels
             if features:
-                terms[f"{prefix}features"] = self.judges.perceptual(made, wanted)
+                terms[f"{prefix}features"] = self.critics.perceptual(made, wanted)
                 weights[f"{prefix}features"] = features
 
     def _norm(self, batch: AgedBatch, extrapolated: Tensor) -> Tensor:
@@ -264,13 +264,13 @@ class AgeingObjective:
         if batch.source_embedding is not None:
             return batch.source_embedding
         with torch.no_grad():
-            return self.judges.embed(batch.source)
+            return self.critics.embed(batch.source)
 
     def _embedding_of(self, batch: AgedBatch, yardstick: Tensor, extrapolated: Tensor) -> Tensor:
         if not bool(extrapolated.any()):
             return self._source_embedding(batch)
         with torch.no_grad():
-            return self.judges.embed(yardstick)
+            return self.critics.embed(yardstick)
 
     def _check(self, batch: AgedBatch) -> None:
         count, _, height, width = batch.picture.shape

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from models.ageing.objectives import (
     AgedBatch,
     AgeingObjective,
-    Judges,
+    Critics,
     ObjectiveConfig,
     identity_weight,
     norm_weight,
@@ -38,7 +38,7 @@ def _perceptual(a, b):
     return (F.avg_pool2d(a, 2) - F.avg_pool2d(b, 2)).abs().mean(dim=(1, 2, 3))
 
 
-JUDGES = Judges(embed=_embed, apparent_age=_apparent_age, perceptual=_perceptual)
+JUDGES = Critics(embed=_embed, apparent_age=_apparent_age, perceptual=_perceptual)
 
 
 def _references():
@@ -208,7 +208,7 @@ def test_compact_priors_own_networks_judge_as_well():
     alignment = Alignment(landmark_indices=(1,), template=((4.0, 4.0),), size=32)
     torch.manual_seed(0)
     prior = Prior(prior_config, alignment).eval().requires_grad_(False)
-    judges = Judges(
+    judges = Critics(
         embed=prior.embed,
         apparent_age=prior.estimate_age,
         perceptual=feature_metric(prior.regressor.trunk),
