@@ -1,14 +1,17 @@
-"""How far a shot has come: a bar in the terminal and one progress artifact on the server."""
+"""How far a shot or a training has come: a bar in the terminal, one artifact on the server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 _STDERR = Console(stderr=True)
+_SHOWN = ("total", "identity", "personal", "ageing")  # of the losses
+_TOLD_EVERY = 50  # steps
 
 
 class ShotProgress:
@@ -27,18 +30,62 @@ class ShotProgress:
         update_progress_artifact(self._artifact, progress=percent, description=stage)
 
 
+class TrainingProgress:
+    """Follows one actor's photographs and training."""
+
+    def __init__(self, actor: str, artifact: UUID, bar: Progress) -> None:
+        self._actor, self._artifact, self._bar = actor, artifact, bar
+        self._rows: dict[str, TaskID] = {}
+
+    def gathering(self, stage: str, done: int, total: int) -> None:
+        """Says how many photographs of `total` a stage has seen."""
+        self._show(stage, done, total, stage)
+
+    def training(self, step: int, steps: int, losses: Mapping[str, float], preview: Path) -> None:
+        """Says how far the training is; every so often on the server, too."""
+        shown = "  ".join(f"{name} {losses[name]:.3f}" for name in _SHOWN if name in losses)
+        self._show("training", step, steps, f"training  {shown}")
+        if step % _TOLD_EVERY == 0 or step == steps:
+            update_progress_artifact(
+                self._artifact,
+                progress=100.0 * step / steps,
+                description=f"step {step} of {steps}: {shown}; faces: {preview}",
+            )
+
+    def _show(self, row: str, done: int, total: int, text: str) -> None:
+        if row not in self._rows:
+            self._rows[row] = self._bar.add_task(row, total=total)
+        self._bar.update(
+            self._rows[row], completed=done, total=total, description=f"{self._actor} {text}"
+        )
+
+
+@contextmanager
+def training_progress(actor: str) -> Iterator[TrainingProgress]:
+    """Opens the bars (on a terminal only) and the artifact `train-<actor>` of this flow run."""
+    artifact = create_progress_artifact(
+        progress=0.0, key=f"train-{actor.replace('_', '-')}", description=f"training {actor}"
+    )
+    with _bar() as bar:
+        assert isinstance(artifact, UUID)
+        yield TrainingProgress(actor, artifact, bar)
+
+
 @contextmanager
 def shot_progress(shot: str, total: int) -> Iterator[ShotProgress]:
     """Opens the bar (on a terminal only) and the artifact `reage-<shot>` of this flow run."""
     artifact = create_progress_artifact(
         progress=0.0, key=f"reage-{shot.replace('_', '-')}", description=f"re-ageing {shot}"
     )
+    with _bar() as bar:
+        assert isinstance(artifact, UUID)
+        yield ShotProgress(shot, total, artifact, bar)
+
+
+def _bar() -> Progress:
     columns = (
         TextColumn("{task.description:<34}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
     )
-    bar = Progress(*columns, TimeElapsedColumn(), console=_STDERR, disable=not _STDERR.is_terminal)
-    with bar:
-        assert isinstance(artifact, UUID)
-        yield ShotProgress(shot, total, artifact, bar)
+    return Progress(*columns, TimeElapsedColumn(), console=_STDERR, disable=not _STDERR.is_terminal)

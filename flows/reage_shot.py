@@ -13,6 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.consent import require_consent
 from flows.progress import ShotProgress, shot_progress
+from reage.adapters import NO_ADAPTER, find_adapter
 from reage.delivery import DeliveryRef
 from reage.framerange import FrameRange
 from reage.manifest import (
@@ -35,6 +36,7 @@ from tasks.measuring import measure_chunk
 from tasks.plates import locate_plate
 from tasks.refs import (
     ActorLayerRef,
+    AdapterRef,
     CastRef,
     ChunkRef,
     FrameSetRef,
@@ -69,6 +71,7 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
     require_consent(shot, actors)
     workspace = Workspace(work, shot.shot_id)
     prior = PriorRef.of(find_prior(shot.prior))
+    adapters = [find_adapter_for(actor, prior) for actor in shot.actors]
     frame_set = locate(shot, workspace)
     holder = workspace.key(
         "job",
@@ -76,6 +79,7 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
         prior=prior.content,
         manifest=shot.digest,
         actors=[actor.digest for actor in actors],
+        adapters=[None if adapter is None else adapter.digest for adapter in adapters],
     )
     version, delivered = reserve(shot, holder)
     if delivered is not None:
@@ -84,8 +88,10 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
     audit = AuditLog(Path(work) / "audit.jsonl")
     facts = {"shot": shot.shot_id.prefix, "version": version, "manifest": shot.digest}
     consents = {actor.actor: shot.consent_document(actor.actor) for actor in actors}
-    audit.append({"event": "render", "prior": prior.digest, "consent": consents, **facts})
-    package = render_shot(shot, actors, frame_set, prior, job, workspace, chunk)
+    personal = {adapter.actor: adapter.digest for adapter in adapters if adapter is not None}
+    weights = {"prior": prior.digest, "adapters": personal}
+    audit.append({"event": "render", "consent": consents, **weights, **facts})
+    package = render_shot(shot, actors, frame_set, prior, adapters, job, workspace, chunk)
     delivery = deliver_package(shot, package, workspace=workspace)
     audit.append({"event": "deliver", "uri": delivery.uri, "index": delivery.index_sha256, **facts})
     workspace.remember("timings", workspace.seconds)
@@ -109,11 +115,25 @@ def locate(shot: ShotManifest, workspace: Workspace) -> FrameSetRef:
     )
 
 
+def find_adapter_for(actor: ActorInShot, prior: PriorRef) -> AdapterRef | None:
+    """Returns the adapter that the manifest asks for; None where it asks for none.
+
+    Raises:
+        RegistryError: There is no such version, or it was made for another prior.
+    """
+    if actor.adapter == NO_ADAPTER:
+        return None
+    record = find_adapter(actor.actor, actor.adapter)
+    record.check_prior(prior.name, prior.digest)
+    return AdapterRef.of(record)
+
+
 def render_shot(
     shot: ShotManifest,
     actors: list[ActorManifest],
     frame_set: FrameSetRef,
     prior: PriorRef,
+    adapters: list[AdapterRef | None],
     job: JobRef,
     workspace: Workspace,
     chunk: int,
@@ -129,8 +149,8 @@ def render_shot(
         ]
         chunks = shot.frames.chunks(chunk)
         plans = [
-            _plan(frame_set, c, prior, a, chunks, workspace, progress)
-            for a, c in zip(shot.actors, casts, strict=True)
+            _plan(frame_set, c, prior, a, adapter, chunks, workspace, progress)
+            for a, c, adapter in zip(shot.actors, casts, adapters, strict=True)
         ]
         layers = list(zip(shot.actors, casts, plans, strict=True))
         rendered = [_render(shot, frame_set, layers, prior, c, workspace, progress) for c in chunks]
@@ -159,6 +179,7 @@ def _plan(
     cast: CastRef,
     prior: PriorRef,
     actor: ActorInShot,
+    adapter: AdapterRef | None,
     chunks: list[FrameRange],
     workspace: Workspace,
     progress: ShotProgress,
@@ -167,7 +188,7 @@ def _plan(
     for frames in chunks:
         latents.append(encode_chunk(frame_set, cast, prior, frames, workspace=workspace))
         progress.advance(f"{actor.actor} encoded", len(frames))
-    return plan_ageing(latents, cast, prior, actor, workspace=workspace)
+    return plan_ageing(latents, cast, prior, actor, adapter, workspace=workspace)
 
 
 def _render(

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-SAVE_EVERY = 200
+SAVE_EVERY = 200  # steps between checkpoints
 Report = Callable[[str, int, int], None]  # stage, step, steps
 
 
@@ -188,15 +188,23 @@ def to_crops(pixels: NDArray[np.uint8]) -> Tensor:
     return crops.contiguous(memory_format=torch.channels_last)
 
 
+class Turning(Protocol):
+    """What a loop draws from: turned to a step, it gives what that step sees and nothing else."""
+
+    def at(self, step: int) -> None:
+        """Turns to a step."""
+
+
 def run_loop(
     path: Path,
     step: Callable[[int], None],
     *,
     steps: int,
-    draw: Draw,
+    draw: Turning,
     parts: Mapping[str, nn.Module],
     optimisers: Sequence[torch.optim.Optimizer],
     report: Report,
+    save_every: int = SAVE_EVERY,
 ) -> None:
     """Runs a stage's remaining steps, with a checkpoint at `path` now and then and at the end.
 
@@ -207,6 +215,7 @@ def run_loop(
         parts: Networks whose weights are kept.
         optimisers: Whose states are kept.
         report: Told of every step.
+        save_every: Steps between checkpoints.
     """
     first = 0
     if path.is_file():
@@ -220,7 +229,7 @@ def run_loop(
         draw.at(number)
         step(number)
         report(path.stem, number + 1, steps)
-        if (number + 1) % SAVE_EVERY == 0 or number + 1 == steps:
+        if (number + 1) % save_every == 0 or number + 1 == steps:
             state = {name: part.state_dict() for name, part in parts.items()}
             state |= {"step": number + 1, "optimisers": [o.state_dict() for o in optimisers]}
             save_checkpoint(path, state)
@@ -235,4 +244,19 @@ def descend(
             group["lr"] = learning_rate
     optimiser.zero_grad()
     loss.backward()
+    optimiser.step()
+
+
+def descend_all(
+    optimiser: torch.optim.Optimizer, *, learning_rate: float, largest_norm: float | None = None
+) -> None:
+    """One step along the gradients that have been gathered, shortened to `largest_norm` if given.
+
+    `largest_norm` is of all gradients together.
+    """
+    groups = optimiser.param_groups
+    for group in groups:
+        group["lr"] = learning_rate
+    if largest_norm is not None:
+        nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], largest_norm)
     optimiser.step()

@@ -25,6 +25,14 @@ class PlateError(ReageError, ValueError):
     """A plate cannot be read as it is described."""
 
 
+class PhotographError(ReageError, ValueError):
+    """A photograph cannot be read."""
+
+
+class CollectionError(ReageError, ValueError):
+    """A collection of photographs says something impossible, or holds nothing to learn from."""
+
+
 class ColourError(ReageError, ValueError):
     """A colourspace is unknown, or two images differ in theirs."""
 
@@ -47,6 +55,10 @@ class LedgerError(ReageError, ValueError):
 
 class RegistryError(ReageError, LookupError):
     """A prior or adapter is not registered, or is not the one expected."""
+
+
+class TrainingError(ReageError, ArithmeticError):
+    """A training did not converge."""
 
 
 class ConsentError(ReageError, PermissionError):

@@ -75,6 +75,21 @@ class ShotId:
         return f"{self.show}/{self.sequence}/{self.shot}"
 
 
+@dataclass(frozen=True)
+class ActorFolder:
+    """Where an actor's work stands, apart from any shot's; raises NamingError as `ShotId` does."""
+
+    actor: str
+
+    def __post_init__(self) -> None:
+        check_name(self.actor, what="actor")
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the actor, as in `actors/ada`."""
+        return f"actors/{self.actor}"
+
+
 def version_name(number: int) -> str:
     """Returns the name of a version number: 3 gives `v003`.
 

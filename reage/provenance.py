@@ -28,14 +28,14 @@ _CHAIN_START = "0" * 64
 
 
 def check_consent(
-    actor: ActorManifest, *, use: Use, show: str, document_id: str | None, today: date
+    actor: ActorManifest, *, use: Use, show: str | None, document_id: str | None, today: date
 ) -> None:
     """Checks that the actor has agreed to a use; returns nothing when that is so.
 
     Args:
         actor: The actor's manifest with the consent record.
         use: `render` to re-age a shot, `train` to learn from photographs.
-        show: The show that it is done for.
+        show: The show that it is done for, None when it is for none in particular.
         document_id: The document that the shot names, None when no shot is involved.
         today: The day on which it is done.
 
@@ -56,7 +56,7 @@ def sidecar(
     version: str,
     plate_digest: str,
     prior_digest: str,
-    adapter_digests: Mapping[str, str] | None = None,
+    adapters: Mapping[str, tuple[str, str]] | None = None,
     source_ages: Mapping[str, float] | None = None,
     created: datetime | None = None,
     software_version: str | None = None,
@@ -68,12 +68,12 @@ def sidecar(
         version: Version name of the delivery.
         plate_digest: SHA-256 (hex) of the plate.
         prior_digest: SHA-256 (hex) of the prior's weights.
-        adapter_digests: By actor, SHA-256 (hex) of the adapter used.
+        adapters: By actor, version and SHA-256 (hex) of the adapter used.
         source_ages: By actor, the age that `auto` came to, in years.
         created: When; the sidecar carries no time without it.
         software_version: Of Reage; the installed one when left out.
     """
-    adapters, ages = adapter_digests or {}, source_ages or {}
+    used, ages = adapters or {}, source_ages or {}
     described: dict[str, Any] = {
         "kind": "reage-sidecar",
         "schema_version": 1,
@@ -86,7 +86,7 @@ def sidecar(
         "manifest_sha256": shot.digest,
         "plate": {"uri": shot.plate.uri, "sha256": plate_digest},
         "prior": {"name": shot.prior, "sha256": prior_digest},
-        "actors": [_actor_part(shot, entry, adapters, ages) for entry in shot.actors],
+        "actors": [_actor_part(shot, entry, used, ages) for entry in shot.actors],
         "software": {"name": "reage", "version": software_version or _installed_version()},
     }
     return described | _time_part(created)
@@ -103,8 +103,12 @@ def _time_part(created: datetime | None) -> dict[str, str]:
 
 
 def _actor_part(
-    shot: ShotManifest, entry: ActorInShot, adapters: Mapping[str, str], ages: Mapping[str, float]
+    shot: ShotManifest,
+    entry: ActorInShot,
+    adapters: Mapping[str, tuple[str, str]],
+    ages: Mapping[str, float],
 ) -> dict[str, Any]:
+    version, digest = adapters.get(entry.actor, ("none", None))
     target: Any = entry.target_age
     if isinstance(target, AgeCurve):
         target = target.model_dump(mode="json")
@@ -115,7 +119,7 @@ def _actor_part(
         "source_age_is_estimated": entry.source_age == "auto",
         "target_age": target,
         "strength": entry.strength,
-        "adapter": {"name": entry.adapter, "sha256": adapters.get(entry.actor)},
+        "adapter": {"version": version, "sha256": digest},
     }
 
 

@@ -1,4 +1,4 @@
-"""Where a shot's finished work lies, and how a step is done once.
+"""Where finished work lies, a shot's or an actor's, and how a step is done once.
 
 A step writes into a folder of its own that appears whole or not at all (temporary name, then
 rename), and is then entered in the ledger under its content key: the plate, the settings, the prior
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from reage.errors import ReageError, StorageError
 from reage.ledger import Ledger, code_version, content_key
-from reage.naming import ShotId
+from reage.naming import ActorFolder, ShotId
 
 _STALE_AFTER_S = 3600.0
 
@@ -43,16 +43,23 @@ def _code() -> str:
 class Workspace:
     """The work folder of one shot: `<root>/<show>/<sequence>/<shot>/<stage>/<content key>/`.
 
+    An actor's, as `of_actor` opens it, is `<root>/actors/<actor>/<stage>/<content key>/`.
+
     Attributes:
-        folder: The shot's own folder.
+        folder: The shot's own folder, or the actor's.
         ledger: Its record of finished steps.
         seconds: Time spent per stage by this object, looking things up included.
     """
 
-    def __init__(self, root: str | Path, shot_id: ShotId) -> None:
-        self.folder = Path(root).resolve() / shot_id.prefix
+    def __init__(self, root: str | Path, owner: ShotId | ActorFolder) -> None:
+        self.folder = Path(root).resolve() / owner.prefix
         self.ledger = Ledger(self.folder / "ledger")
         self.seconds: dict[str, float] = {}
+
+    @classmethod
+    def of_actor(cls, root: str | Path, actor: str) -> Self:
+        """Opens an actor's work folder; raises NamingError when `actor` is no name."""
+        return cls(root, ActorFolder(actor))
 
     def key(self, stage: str, **inputs: Any) -> str:
         """Returns the content key of `stage` for these inputs and this version of the code."""

@@ -137,6 +137,23 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def train(
+    actor: Annotated[Path, typer.Argument(help="Actor manifest; its collection is learnt from.")],
+    prior: Annotated[str, typer.Option(help="Prior to personalise.")] = "compact",
+    preset: Annotated[str, typer.Option(help="Recipe: default or paper.")] = "default",
+    steps: Annotated[
+        int | None, typer.Option(help="Instead of the recipe's number.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    work: Work = Path("work"),
+) -> None:
+    """Trains an actor's personal adapter on the photographs of its collection, and registers it."""
+    from studio.training import run_training
+
+    run_training(actor, prior=prior, preset=preset, steps=steps, seed=seed, work=work, console=out)
+
+
 @app.command("train-prior")
 def train_prior(
     folder: Annotated[Path, typer.Argument(help="Age-labelled faces, `{age}_….jpg`.")],

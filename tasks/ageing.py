@@ -14,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 from prefect import task
 from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
 
+from models.ageing.adapter import Adapter
 from models.ageing.prior import Prior
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
@@ -23,8 +25,9 @@ from reage.manifest.shot import ActorInShot
 from reage.tracks import load_track
 from reage.workspace import Workspace
 from tasks.crops import Cropper, batches, plate_frames, to_tensor
-from tasks.gpu import device, loaded_prior
+from tasks.gpu import device, loaded_adapter, loaded_prior
 from tasks.refs import (
+    AdapterRef,
     CastRef,
     ChangesRef,
     FrameSetRef,
@@ -79,6 +82,7 @@ def plan_ageing(
     cast: CastRef,
     prior: PriorRef,
     actor: ActorInShot,
+    adapter: AdapterRef | None = None,
     *,
     workspace: Workspace,
 ) -> PlanRef:
@@ -86,7 +90,8 @@ def plan_ageing(
 
     The source age is the manifest's, or the median apparent age over frames where the face is well
     seen. Offsets are averaged over the best-seen frames and evaluated at the source age and on a
-    grid of target ages.
+    grid of target ages. With an adapter they lead to the person's latents instead of the general
+    prior's, at the source age too, so that nothing changes where the ages agree.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
@@ -104,7 +109,12 @@ def plan_ageing(
         best = np.sort(np.argsort(-seen, kind="stable")[:DIRECTION_FRAMES])
         steadied = _steadied(w_plus, seen)
         source_offset, offsets = _offsets(
-            loaded_prior(prior), crops[best], steadied[best], source_age, grid
+            loaded_prior(prior),
+            None if adapter is None else loaded_adapter(adapter),
+            crops[best],
+            steadied[best],
+            source_age,
+            grid,
         )
         np.savez(
             folder / "plan.npz",
@@ -123,9 +133,13 @@ def plan_ageing(
         latents=[r.digest for r in latents],
         prior=prior.content,
         actor=actor,
+        adapter=None if adapter is None else adapter.digest,
     )
     return PlanRef(
-        path=str(step.folder / "plan.npz"), digest=step.digest, source_age=step.facts["source_age"]
+        path=str(step.folder / "plan.npz"),
+        digest=step.digest,
+        source_age=step.facts["source_age"],
+        adapter=adapter,
     )
 
 
@@ -179,6 +193,7 @@ def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.fl
 @torch.inference_mode()
 def _offsets(
     prior: Prior,
+    adapter: Adapter | None,
     crops: NDArray[np.float16],
     w_plus: NDArray[np.float32],
     source_age: float,
@@ -187,11 +202,15 @@ def _offsets(
     """Mean ageing offsets of the frames: at the source age (L, D), at the grid's ages (G, L, D)."""
     images, latents = to_tensor(crops.astype(np.float32)), torch.from_numpy(w_plus).to(device())
     source = torch.full((len(images),), source_age, device=device())
-    resting = prior.source_offset(images, latents, source).mean(dim=0)
-    means = [
-        prior.ageing_offset(images, latents, source, torch.full_like(source, age)).mean(dim=0)
-        for age in grid.tolist()
-    ]
+
+    def mean(offset: Tensor, age: Tensor) -> Tensor:
+        if adapter is not None:
+            offset = adapter(latents + offset, age) - latents
+        return offset.mean(dim=0)
+
+    resting = mean(prior.source_offset(images, latents, source), source)
+    ages = [torch.full_like(source, age) for age in grid.tolist()]
+    means = [mean(prior.ageing_offset(images, latents, source, age), age) for age in ages]
     return resting.float().cpu().numpy(), torch.stack(means).float().cpu().numpy()
 
 

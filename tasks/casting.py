@@ -5,25 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from prefect import task
 
 from models.ageing.prior import Prior
-from reage.errors import FaceError
-from reage.faces import FaceFinder
 from reage.framerange import FrameRange
-from reage.geometry import warp_to_crop
 from reage.manifest.shot import ActorInShot
 from reage.storage import file_digest
 from reage.tracks import Track, choose_track, load_track, save_track
 from reage.video import read_frames
 from reage.workspace import Workspace
-from tasks.crops import Crop, Cropper, crop_from_picture, plate_info, to_tensor
+from tasks.crops import Cropper, plate_info
 from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
+from tasks.portraits import mean_embedding, reference_embedding
 from tasks.refs import CastRef, FrameSetRef, PriorRef, TracksRef
 
 FRAMES_PER_TRACK = 6
@@ -46,6 +42,7 @@ def cast_actor(
 
     Raises:
         FaceError: The track asked for does not exist, or no reference photograph shows a face.
+        PhotographError: A reference photograph cannot be read.
     """
     photographs = [local_path(place, workspace) for place in references]
 
@@ -54,7 +51,7 @@ def cast_actor(
         reference, embeddings = None, None
         if photographs and actor.track is None:
             network = loaded_prior(prior)
-            reference = _reference_embedding(photographs, network)
+            reference = reference_embedding(photographs, network)
             embeddings = {t.track_id: _track_embedding(frame_set, t, network) for t in found}
         chosen = choose_track(
             found, embeddings=embeddings, reference=reference, track_id=actor.track
@@ -117,13 +114,6 @@ def _facts(
     return {"decided_by": "identity", "similarity": float(embeddings[chosen.track_id] @ reference)}
 
 
-@torch.inference_mode()
-def _embed(prior: Prior, crops: list[Crop]) -> NDArray[np.float32]:
-    """Mean unit embedding of the crops, (E,)."""
-    mean = prior.embed(to_tensor(np.stack(crops))).float().mean(dim=0)
-    return torch.nn.functional.normalize(mean, dim=0).cpu().numpy()
-
-
 def _track_embedding(frame_set: FrameSetRef, track: Track, prior: Prior) -> NDArray[np.float32]:
     cropper = Cropper(track, prior)
     seen = [f for f in track.frames if track.fade[track.frames.index_of(f)] > 0.5]
@@ -135,27 +125,4 @@ def _track_embedding(frame_set: FrameSetRef, track: Track, prior: Prior) -> NDAr
             info, FrameRange(frame, frame), colourspace=frame_set.colourspace
         )
         crops.append(cropper.crop(frame, image))
-    return _embed(prior, crops)
-
-
-def _reference_embedding(references: Sequence[str], prior: Prior) -> NDArray[np.float32]:
-    size, crops = prior.alignment.size, []
-    with FaceFinder() as finder:
-        for path in references:
-            encoded = cv2.imread(path, cv2.IMREAD_COLOR)
-            if encoded is None:
-                continue
-            picture = np.asarray(cv2.cvtColor(encoded, cv2.COLOR_BGR2RGB), np.uint8)
-            faces = finder.detect(picture)
-            if not faces:
-                continue
-            largest = max(faces, key=lambda face: face.box[2] - face.box[0])
-            pixels = picture.astype(np.float32) / np.float32(255.0)
-            similarity = crop_from_picture(largest.landmarks, prior.alignment)
-            crops.append(warp_to_crop(pixels, similarity, (size, size)))
-    if not crops:
-        raise FaceError(
-            f"references: faces: got none in {len(references)} photograph(s), expected one in "
-            "each; give photographs that show the actor's face"
-        )
-    return _embed(prior, crops)
+    return mean_embedding(prior, crops)

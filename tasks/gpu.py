@@ -1,4 +1,4 @@
-"""Which device networks run on, and the one loaded copy of each prior that a process holds."""
+"""Which device networks run on, and the one loaded copy of each that a process holds."""
 
 import logging
 from functools import lru_cache
@@ -6,10 +6,13 @@ from pathlib import Path
 
 import torch
 
+from models.ageing.adapter import Adapter
+from models.ageing.adapter_files import AdapterFileError, load_adapter
 from models.ageing.loading import load_prior
 from models.ageing.prior import Prior, PriorError
+from reage.adapters import find_adapter
 from reage.errors import RegistryError
-from tasks.refs import PriorRef
+from tasks.refs import AdapterRef, PriorRef
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,25 @@ def loaded_prior(ref: PriorRef) -> Prior:
         )
     _check_judges(ref, prior)
     return prior
+
+
+@lru_cache(maxsize=4)
+def loaded_adapter(ref: AdapterRef) -> Adapter:
+    """Loads an adapter once per process, in eval mode on `device()`.
+
+    Raises:
+        RegistryError: The folder holds no such adapter, or other weights than the ref names.
+    """
+    record = find_adapter(ref.actor, ref.version)
+    if record.digest != ref.digest:
+        raise RegistryError(
+            f"adapter {record.name}: weights: got {record.digest[:12]}…, expected "
+            f"{ref.digest[:12]}…; submit the shot anew"
+        )
+    try:
+        return load_adapter(record.weights, record.facts.network).to(device())
+    except AdapterFileError as error:
+        raise RegistryError(f"adapter {record.name}: {error}") from error
 
 
 def _check_judges(ref: PriorRef, prior: Prior) -> None:

@@ -9,6 +9,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from reage.adapters import AdapterRecord
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
 from reage.registry import PriorRecord
@@ -119,6 +120,33 @@ class CastRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CollectionRef:
+    """An actor's photographs as aligned, age-labelled crops, in one .npz file.
+
+    Its arrays, in order of age: `crops` uint8 (N, R, R, 3), sRGB; `ages` float32 (N,), years;
+    `age_sources` (N,), `csv`, `name`, `exif` or `estimated`; `names` (N,); `embeddings` float32
+    (N, E), unit; `sharpness` float32 (N,).
+
+    Attributes:
+        path: Of the .npz file.
+        digest: Content key of the photographs accepted, their labels and the alignment.
+        num_photos: N.
+        min_age: Age in the youngest photograph, years.
+        max_age: Age in the oldest one, years.
+        num_refused: Files of the collection that were not accepted.
+        report: Folder of `sheet.png`, `report.html` and `report.json`: what people look at.
+    """
+
+    path: str
+    digest: str
+    num_photos: int
+    min_age: float
+    max_age: float
+    num_refused: int
+    report: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LatentsRef:
     """Encoder outputs of a chunk: `w_plus` (T, L, D), `apparent_age` (T,), in one .npz file."""
 
@@ -128,12 +156,50 @@ class LatentsRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainedRef:
+    """A trained adapter that is not registered yet: `weights.safetensors` and `adapter.json`.
+
+    Attributes:
+        preview: The last strip of ages, a PNG file.
+    """
+
+    folder: str
+    digest: str
+    preview: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterRef:
+    """A version of an actor's personal adapter: its folder and the SHA-256 of its weights."""
+
+    actor: str
+    version: str
+    folder: str
+    digest: str
+
+    @classmethod
+    def of(cls, record: AdapterRecord) -> "AdapterRef":
+        """Points to an adapter that was found in the registry."""
+        return cls(
+            actor=record.actor,
+            version=record.version,
+            folder=str(record.folder),
+            digest=record.digest,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRef:
-    """How one actor ages through the shot: steadied latents and the shot's ageing direction."""
+    """How one actor ages through the shot: steadied latents and the shot's ageing direction.
+
+    Attributes:
+        adapter: The person's, None where the general prior alone says what ageing looks like.
+    """
 
     path: str
     digest: str
     source_age: float
+    adapter: AdapterRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

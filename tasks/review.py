@@ -315,7 +315,7 @@ def _actor_report(
         actor=actor.actor,
         consent_document=shot.manifest.consent_document(actor.actor),
         frames=tuple(frames),
-        adapter=actor.adapter,
+        adapter="none" if plan.adapter is None else plan.adapter.version,
         track=f"track {track.track_id}, chosen by {cast.decided_by}",
     )
 
@@ -341,6 +341,11 @@ def _write_pages(shot: _Shot, report: QCReport, rows: Sequence[SheetRow], folder
         version=report.version,
         plate_digest=shot.frame_set.digest,
         prior_digest=shot.prior.digest,
+        adapters={
+            actor.actor: (plan.adapter.version, plan.adapter.digest)
+            for actor, _, plan in shot.actors
+            if plan.adapter is not None
+        },
         source_ages={actor.actor: plan.source_age for actor, _, plan in shot.actors},
     )
     terms = {"prior_licence": licence, "judged_by": report.prior.summary}

@@ -66,14 +66,15 @@ class ConsentRecord(ManifestModel):
 
 
 def consent_findings(
-    record: ConsentRecord, *, use: Use, show: str, document_id: str | None, today: date
+    record: ConsentRecord, *, use: Use, show: str | None, document_id: str | None, today: date
 ) -> list[Finding]:
     """Returns why `record` does not cover a use, nothing when it does.
 
     Args:
         record: The actor's consent record.
         use: What is to be done.
-        show: The show it is done for.
+        show: The show it is done for; None when it is done for none in particular, such as learning
+            from photographs: what is learnt is asked about again by each shot that uses it.
         document_id: The document that the shot relies on; None when no shot is involved.
         today: The day on which it is done.
     """
@@ -81,7 +82,7 @@ def consent_findings(
     ask = "ask the production for a new consent document"
     if use not in record.scope:
         found.append(Finding(("scope",), ", ".join(record.scope), f"{use} among the uses", ask))
-    if record.shows != "any" and show not in record.shows:
+    if show is not None and record.shows != "any" and show not in record.shows:
         found.append(Finding(("shows",), ", ".join(record.shows), f"{show} among the shows", ask))
     if document_id is not None and document_id != record.document_id:
         expected = f"{shown(document_id)}, which the shot names"

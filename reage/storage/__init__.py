@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from reage.errors import StorageError, VersionExistsError
-from reage.storage.contract import Storage, StoreUnavailableError
+from reage.storage.contract import Storage, StoredObject, StoreUnavailableError
 from reage.storage.folder import FolderStorage
 from reage.storage.local import file_digest
 from reage.storage.s3 import S3Storage
@@ -25,6 +25,7 @@ __all__ = [
     "StorageError",
     "StorageSettings",
     "StoreUnavailableError",
+    "StoredObject",
     "VersionExistsError",
     "file_digest",
     "open_storage",

@@ -7,6 +7,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +24,21 @@ class StoreUnavailableError(StorageError, ConnectionError):
     """A store did not answer, or said it was busy: trying again later may help."""
 
 
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a listing shows it.
+
+    Attributes:
+        key: Relative to the store.
+        num_bytes: Its size.
+        stamp: Changes whenever the object is written with other bytes; means nothing else.
+    """
+
+    key: str
+    num_bytes: int
+    stamp: str
+
+
 class Storage(ABC):
     """A flat set of objects under keys such as `demo/sq010/sh0040/v003/index.json`."""
 
@@ -34,9 +50,13 @@ class Storage(ABC):
     def exists(self, key: str) -> bool:
         """Says whether there is an object under exactly this key."""
 
-    @abstractmethod
     def list_keys(self, prefix: str = "") -> list[str]:
         """Returns every key that begins with `prefix`, sorted; an unfinished upload is no key."""
+        return [item.key for item in self.list_objects(prefix)]
+
+    @abstractmethod
+    def list_objects(self, prefix: str = "") -> list[StoredObject]:
+        """Returns what `list_keys` does, with size and stamp, without reading any object."""
 
     @abstractmethod
     def list_folders(self, prefix: str = "") -> list[str]:

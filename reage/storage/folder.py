@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reage.errors import StorageError, VersionExistsError
-from reage.storage.contract import Storage, check_key, check_prefix
+from reage.storage.contract import Storage, StoredObject, check_key, check_prefix
 from reage.storage.local import (
     CHUNK_BYTES,
     PARTIAL_PREFIX,
@@ -41,18 +41,26 @@ class FolderStorage(Storage):
         with local_errors(self.uri(key), "look up"):
             return self._path(key).is_file()
 
-    def list_keys(self, prefix: str = "") -> list[str]:
-        """Returns every key that begins with `prefix`, sorted; raises StorageError."""
+    def list_objects(self, prefix: str = "") -> list[StoredObject]:
+        """Returns every object whose key begins with `prefix`, sorted; raises StorageError."""
         check_prefix(prefix, place=self.uri())
         top = self.root / prefix.rpartition("/")[0]
-        keys: list[str] = []
+        found: list[StoredObject] = []
         for folder, _, names in os.walk(top, onerror=self._raise_unless_missing):
-            keys += [
-                (Path(folder) / name).relative_to(self.root).as_posix()
-                for name in names
-                if not name.startswith(PARTIAL_PREFIX)
-            ]
-        return sorted(key for key in keys if key.startswith(prefix))
+            for name in names:
+                path = Path(folder) / name
+                key = path.relative_to(self.root).as_posix()
+                if name.startswith(PARTIAL_PREFIX) or not key.startswith(prefix):
+                    continue
+                with local_errors(self.uri(key), "look up"):
+                    try:
+                        facts = path.stat()
+                    except FileNotFoundError:  # removed since, or a link to nowhere
+                        continue
+                # A put renames a new file into place: another inode, whatever the clock says.
+                stamp = f"{facts.st_mtime_ns}-{facts.st_ino}"
+                found.append(StoredObject(key, facts.st_size, stamp))
+        return sorted(found, key=lambda item: item.key)
 
     def list_folders(self, prefix: str = "") -> list[str]:
         """Returns the names of non-empty folders directly under `prefix`; raises StorageError."""

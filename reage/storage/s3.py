@@ -29,7 +29,7 @@ from botocore.loaders import Loader, create_loader
 from s3transfer.utils import ReadFileChunk
 
 from reage.errors import StorageError, VersionExistsError
-from reage.storage.contract import Storage, check_key, check_prefix
+from reage.storage.contract import Storage, StoredObject, check_key, check_prefix
 from reage.storage.local import CHUNK_BYTES, local_errors
 from reage.storage.s3_errors import check_bucket, code_of, sentence
 from reage.storage.settings import StorageSettings
@@ -72,15 +72,15 @@ class S3Storage(Storage):
                 return False
             return True
 
-    def list_keys(self, prefix: str = "") -> list[str]:
-        """Returns every key that begins with `prefix`, sorted; raises StorageError."""
-        pages = self._list(prefix)
-        return sorted(
-            item["Key"].removeprefix(self.prefix)
-            for page in pages
+    def list_objects(self, prefix: str = "") -> list[StoredObject]:
+        """Returns every object whose key begins with `prefix`, sorted; raises StorageError."""
+        found = [
+            StoredObject(item["Key"].removeprefix(self.prefix), item["Size"], item["ETag"])
+            for page in self._list(prefix)
             for item in page.get("Contents", [])
             if not item["Key"].endswith("/")  # what consoles make of an empty folder
-        )
+        ]
+        return sorted(found, key=lambda item: item.key)
 
     def list_folders(self, prefix: str = "") -> list[str]:
         """Returns the names of the folders directly under `prefix`, sorted; raises StorageError."""

@@ -122,7 +122,7 @@ def test_sidecar_says_what_was_done_with_what():
         version="v003",
         plate_digest="aa",
         prior_digest="bb",
-        adapter_digests={"ada": "cc"},
+        adapters={"ada": ("v002", "cc")},
         source_ages={"ada": 61.5},
         created=datetime(2026, 6, 1, 12, tzinfo=UTC),
         software_version="0.1.0",
@@ -144,7 +144,7 @@ def test_sidecar_says_what_was_done_with_what():
         "keyframes": {"1009": 62.0, "1072": 38.0},
         "interpolation": "smooth",
     }
-    assert part["adapter"] == {"name": "none", "sha256": "cc"}
+    assert part["adapter"] == {"version": "v002", "sha256": "cc"}
 
 
 def test_sidecar_without_a_time_is_the_same_each_time():

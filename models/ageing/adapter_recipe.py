@@ -1,0 +1,117 @@
+"""The recipe of a personal adapter: every number that its training depends on.
+
+`default` takes the clean choices (frozen encoders in evaluation mode, an adapter that starts as the
+identity, a mode for every sample, the paper's equations where the code departs from them); `paper`
+follows the released code of MyTimeMachine, quirks included.
+Source: Qu et al. 2025, "MyTimeMachine", sec. 4, and its released code.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from models.ageing.objectives import ObjectiveConfig
+from models.face.region import FFHQ_FACE
+
+PRESETS = ("default", "paper")
+
+DEFAULT_STEPS = 400
+PERSONAL_WEIGHT = 3.0
+_FFHQ_CROP = 256  # px; smaller crops show the face alone and have no region of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterRecipe:
+    """All of it.
+
+    Attributes:
+        preset: Which preset it was made from.
+        steps: Optimiser steps.
+        batch_size: Photographs a step; each is decoded twice.
+        learning_rate: At its highest.
+        optimiser: `ranger` has a constant rate, `adam` rises, stays and falls.
+        extrapolates: Whether a third of the samples lies beyond the photographs' ages, held to the
+            general prior there.
+        cycle: Weight of the second pass, which brings the aged face back to its photograph.
+        cycle_keeps_mode: Whether that pass is judged by the mode of the first, or as no ageing.
+        one_mode_a_batch: Whether all samples of a batch share a mode.
+        is_zero_at_start: Whether the untrained adapter changes nothing.
+        objective: Weights of the losses.
+        seed: Of everything that is drawn.
+    """
+
+    preset: str = "default"
+    steps: int = DEFAULT_STEPS
+    batch_size: int = 4
+    learning_rate: float = 3e-3
+    optimiser: Literal["adam", "ranger"] = "adam"
+    extrapolates: bool = True
+    cycle: float = 1.0
+    cycle_keeps_mode: bool = False
+    one_mode_a_batch: bool = False
+    is_zero_at_start: bool = True
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"AdapterRecipe.{name}: got {getattr(self, name)}, expected above 0"
+                )
+        if not self.cycle >= 0:
+            raise ValueError(f"AdapterRecipe.cycle: got {self.cycle}, expected at least 0")
+
+    def plain(self) -> dict[str, Any]:
+        """Returns the recipe as JSON values."""
+        return asdict(self)
+
+
+def preset_recipe(
+    preset: str = "default", *, crop_size: int, steps: int | None = None, seed: int = 0
+) -> AdapterRecipe:
+    """Returns a preset for a prior's crops.
+
+    Args:
+        preset: `default` or `paper`.
+        crop_size: R of the prior, pixels; what is smaller than FFHQ's 256 has no region of the face
+            to be looked at apart, so that the whole crop takes over the region's weights.
+        steps: Instead of the preset's own number.
+        seed: Of everything that is drawn.
+
+    Raises:
+        ValueError: There is no such preset.
+    """
+    if preset == "paper":
+        recipe = AdapterRecipe(
+            preset=preset,
+            steps=10_000 if steps is None else steps,
+            batch_size=4,
+            learning_rate=1e-4,
+            optimiser="ranger",
+            cycle_keeps_mode=True,
+            one_mode_a_batch=True,
+            is_zero_at_start=False,
+            objective=_fitted(ObjectiveConfig.paper(), crop_size),
+            seed=seed,
+        )
+    elif preset == "default":
+        objective = _fitted(ObjectiveConfig(personal=PERSONAL_WEIGHT), crop_size)
+        recipe = AdapterRecipe(
+            objective=objective, steps=DEFAULT_STEPS if steps is None else steps, seed=seed
+        )
+    else:
+        raise ValueError(f"preset: got {preset}, expected one of: {', '.join(PRESETS)}")
+    return recipe
+
+
+def _fitted(objective: ObjectiveConfig, crop_size: int) -> ObjectiveConfig:
+    fields = asdict(objective)
+    if crop_size == _FFHQ_CROP:
+        fields["region"] = FFHQ_FACE
+        return ObjectiveConfig(**fields)
+    fields |= {
+        "region": None,
+        "pixels": objective.pixels + objective.region_pixels,
+        "features": objective.features + objective.region_features,
+    }
+    return ObjectiveConfig(**fields)

@@ -1,0 +1,53 @@
+"""Which networks look over an adapter's shoulder while it is trained on a prior.
+
+For the compact prior they are its own: embedder, age regressor and, in LPIPS's place, a distance in
+the regressor's features. For SAM they are the prior's judges and LPIPS.
+
+Shapes: B batch, C channels, H W pixels, L style layers, D latent size.
+"""
+
+from torch import Tensor
+
+from models.ageing.compact_prior import CompactPrior
+from models.ageing.objectives import Critics
+from models.ageing.prior import Prior
+from models.ageing.sam import SamPrior
+from models.face.perceptual import LPIPS, feature_metric
+
+_MAPS = 3  # of the regressor's trunk: its last ones know age and little else
+
+
+def critics_of(prior: Prior, lpips: LPIPS | None = None) -> Critics:
+    """Returns the critics of a prior, frozen as the prior is.
+
+    Args:
+        prior: Whose pictures are looked at.
+        lpips: The perceptual metric of a prior that has no features of its own.
+
+    Raises:
+        ValueError: The prior needs LPIPS and there is none.
+    """
+    if isinstance(prior, CompactPrior):
+        return Critics(
+            embed=prior.embedder,
+            apparent_age=lambda crops: prior.regressor(crops).age,
+            perceptual=feature_metric(lambda crops: prior.regressor.trunk(crops)[:_MAPS]),
+        )
+    if lpips is None:
+        raise ValueError(
+            f"prior {prior.config.name}: lpips: got none, expected the perceptual metric"
+        )
+    return Critics(embed=prior.embed, apparent_age=prior.estimate_age, perceptual=lpips)
+
+
+def latent_average(prior: Prior) -> Tensor:
+    """Returns the mean latent (L, D) of a prior.
+
+    Raises:
+        TypeError: The prior does not know it.
+    """
+    if isinstance(prior, CompactPrior):
+        return prior.personal.latent_mean.view(prior.config.num_layers, prior.config.latent_size)
+    if isinstance(prior, SamPrior):
+        return prior.networks.latent_avg
+    raise TypeError(f"prior: got {type(prior).__name__}, expected one with a mean latent")

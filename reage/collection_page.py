@@ -1,0 +1,63 @@
+"""The report of a collection as one self-contained page: what was accepted, what was not, and why.
+
+As the QC page it needs nothing but itself, and everything that came from a file's name is escaped.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from reage.collection_report import CollectionReport
+from reage.collection_sheet import age_caption
+from reage.qc_page import data_uri
+from reage.storage.local import atomic_file
+
+_PREVIEW_PX, _THUMBNAIL_PX = 128, 200
+
+
+def write_collection_page(report: CollectionReport, path: Path) -> None:
+    """Writes the page; it appears whole or not at all.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    page = render_collection_page(report)
+    with atomic_file(path, place=str(path)) as partial:
+        partial.write_text(page, encoding="utf-8")
+
+
+def render_collection_page(report: CollectionReport) -> str:
+    """Returns the page as HTML."""
+    return _template().render(
+        report=report,
+        accepted=[
+            {
+                "photo": photo,
+                "age": age_caption(photo),
+                "picture": data_uri(photo.preview, width=_PREVIEW_PX),
+            }
+            for photo in report.accepted
+        ],
+        refused=[
+            {
+                "refusal": photo.refusal,
+                "picture": None
+                if photo.thumbnail is None
+                else data_uri(photo.thumbnail, width=_THUMBNAIL_PX),
+            }
+            for photo in report.refused
+        ],
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("collection.html")

@@ -1,0 +1,43 @@
+"""Training an actor's adapter from the command line, and saying what came of it."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from reage.adapters import AdapterRecord
+from studio.console import marked
+
+
+def run_training(
+    manifest: Path,
+    *,
+    prior: str,
+    preset: str,
+    steps: int | None,
+    seed: int,
+    work: Path,
+    console: Console,
+) -> AdapterRecord:
+    """Runs the training flow on this machine and prints version, figures and where they lie.
+
+    Raises:
+        ReageError: Whatever the flow reports.
+    """
+    from flows.train_actor import train_actor
+
+    record = train_actor(
+        str(manifest), prior=prior, preset=preset, steps=steps, seed=seed, work=str(work)
+    )
+    console.print(
+        f"\n[bold green]trained[/bold green], {record.name}, on {record.facts.num_photographs} "
+        f"photographs of ages {record.facts.min_age:g}-{record.facts.max_age:g}"
+    )
+    table = Table("on the photographs", "prior", "adapter", box=None, pad_edge=False)
+    for name, unit in (("likeness", ""), ("age_error", " years")):
+        figures = (record.facts.metrics[f"{name}_{side}"] for side in ("prior", "adapter"))
+        table.add_row(name.replace("_", " "), *(f"{figure:.2f}{unit}" for figure in figures))
+    console.print(table)
+    console.print(marked("  adapter", "bold", record.folder), soft_wrap=True)
+    console.print("  use it with `adapter: latest` in a shot manifest", highlight=False)
+    return record

@@ -1,0 +1,214 @@
+"""Training an actor's adapter on a gathered collection, and what people see while it learns.
+
+Work in progress lies in `<actor's work folder>/training/<content key>/`: the checkpoint, and
+`preview.png`, a strip of ages that is drawn anew at every checkpoint. The finished adapter is a
+step of the ledger.
+
+Shapes: N photographs, R crop size, A ages.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from models.ageing.adapter import Adapter
+from models.ageing.adapter_files import adapter_bytes, adapter_network
+from models.ageing.adapter_recipe import AdapterRecipe, preset_recipe
+from models.ageing.critics import critics_of
+from models.ageing.objectives import Critics
+from models.ageing.personal_pass import AdaptedLatents, general_latents, pooled_decode
+from models.ageing.prior import Prior
+from models.ageing.prior_files import WEIGHTS_NAME
+from models.face.perceptual import LPIPS
+from models.published_file import read_tensors
+from reage.age_strip import StripRow, compose_age_strip
+from reage.errors import RegistryError, TrainingError
+from reage.registry_weights import find_of_kind
+from reage.storage.local import atomic_file
+from reage.workspace import Workspace
+from tasks.adapter_training import SAVE_EVERY, PhotoSet, School, new_adapter
+from tasks.gpu import device, loaded_prior
+from tasks.refs import CollectionRef, PriorRef, TrainedRef
+
+PREVIEW_AGES = (20, 30, 40, 50, 60, 70, 80)
+_PREVIEW_FACES = 2  # the youngest and the oldest photograph
+_ENCODED_AT_ONCE = 16
+
+Losses = Mapping[str, float]
+Report = Callable[[int, int, Losses, Path], None]  # step, steps, losses, preview
+
+
+def _silent(step: int, steps: int, losses: Losses, preview: Path) -> None:
+    """Reports to nobody."""
+
+
+def adapter_recipe(
+    prior: PriorRef, preset: str = "default", *, steps: int | None = None, seed: int = 0
+) -> AdapterRecipe:
+    """Returns a preset's recipe for the crops of a prior.
+
+    Raises:
+        TrainingError: There is no such preset, or a number is out of range.
+    """
+    size = loaded_prior(prior).config.crop_size
+    try:
+        return preset_recipe(preset, crop_size=size, steps=steps, seed=seed)
+    except ValueError as error:
+        raise TrainingError(f"recipe: {error}") from error
+
+
+@task(name="train adapter", cache_policy=NO_CACHE)
+def train_adapter(
+    collection: CollectionRef,
+    prior: PriorRef,
+    recipe: AdapterRecipe,
+    *,
+    workspace: Workspace,
+    report: Report = _silent,
+) -> TrainedRef:
+    """Trains an adapter on a collection; a killed training goes on where it was saved last.
+
+    Consent to training is asked before, by the flow.
+
+    Args:
+        collection: The actor's photographs, aligned for `prior`.
+        prior: What the adapter personalises.
+        recipe: How.
+        workspace: The actor's.
+        report: Told of every step.
+
+    Raises:
+        RegistryError: The prior needs LPIPS to be trained on, and it is not registered.
+        TrainingError: The loss is no number or runs away; the last good state is kept.
+    """
+    inputs: dict[str, Any] = {
+        "collection": collection.digest,
+        "prior": prior.content,
+        "recipe": recipe.plain(),
+    }
+    progress = workspace.folder / "training" / workspace.key("adapter", **inputs)[:20]
+
+    def produce(folder: Path) -> dict[str, Any]:
+        network = loaded_prior(prior)
+        critics = critics_of(network, _lpips(prior))
+        with np.load(collection.path, allow_pickle=False) as arrays:
+            photos = PhotoSet.of(network, critics, arrays["crops"], arrays["ages"])
+        adapter = new_adapter(network, recipe)
+        preview = progress / "preview.png"
+
+        def told(step: int, steps: int, losses: Losses) -> None:
+            if step % SAVE_EVERY == 0 or step == steps:
+                save_preview(network, adapter, photos, preview)
+            report(step, steps, losses, preview)
+
+        progress.mkdir(parents=True, exist_ok=True)
+        school = School.of_adapter(network, critics, adapter, photos, recipe)
+        school.run(progress / "adapter.pt", told)
+        adapter.eval()
+        (folder / "weights.safetensors").write_bytes(adapter_bytes(adapter))
+        save_preview(network, adapter, photos, folder / "preview.png")
+        metrics = measured(network, critics, adapter, photos)
+        described = {"network": adapter_network(adapter.config), "metrics": metrics}
+        (folder / "adapter.json").write_text(json.dumps(described, indent=1))
+        return described
+
+    step = workspace.step("adapter", produce, **inputs)
+    return TrainedRef(
+        folder=str(step.folder),
+        digest=step.digest,
+        preview=str(step.folder / "preview.png"),
+    )
+
+
+@lru_cache(maxsize=1)
+def _lpips(prior: PriorRef) -> LPIPS | None:
+    """The registered LPIPS, which a prior needs that is judged by others; None for the compact."""
+    if not prior.judges:
+        return None
+    record = find_of_kind("lpips")
+    if record is None:
+        raise RegistryError(
+            f"prior {prior.name}: lpips: got none registered, expected the perceptual metric that "
+            "adapters are trained with; bring it with `reage weights import lpips.pth --as lpips`"
+        )
+    metric = LPIPS()
+    metric.load_state_dict(read_tensors(record.folder / WEIGHTS_NAME))
+    return metric.to(device()).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def measured(
+    prior: Prior, critics: Critics, adapter: Adapter, photos: PhotoSet
+) -> dict[str, float]:
+    """Judges an adapter by the prior's own critics on the photographs it was trained on.
+
+    Every photograph is shown at the age of the next one (in order of age, round about).
+
+    Returns:
+        `likeness_prior` and `likeness_adapter`, mean best cosine with the photographs within 3
+        years of the asked age; `age_error_prior` and `age_error_adapter`, mean absolute years.
+    """
+    half = len(photos.ages) // 2
+    rows = torch.arange(half, device=photos.ages.device)
+    asked = photos.ages[:half].roll(-max(1, half // 3))
+    near = (photos.ages[None, :half] - asked[:, None]).abs() <= 3
+    found: dict[str, list[torch.Tensor]] = {}
+    for part in rows.split(_ENCODED_AT_ONCE):
+        batch = photos.batch(part)
+        general = general_latents(prior, batch, asked[part])
+        latents = {"prior": general, "adapter": adapter(general, asked[part])}
+        for name, w_plus in latents.items():
+            picture = pooled_decode(prior, w_plus)
+            likeness = critics.embed(picture) @ photos.embeddings[:half].t()
+            best = likeness.masked_fill(~near[part], -1.0).amax(dim=1)
+            error = (critics.apparent_age(picture) - asked[part]).abs()
+            found.setdefault(f"likeness_{name}", []).append(best)
+            found.setdefault(f"age_error_{name}", []).append(error)
+    return {name: round(float(torch.cat(parts).mean()), 4) for name, parts in found.items()}
+
+
+def save_preview(prior: Prior, adapter: Adapter, photos: PhotoSet, path: Path) -> None:
+    """Draws the youngest and the oldest photograph at all ages, without and with the adapter."""
+    half = len(photos.ages) // 2
+    order = photos.ages[:half].argsort(stable=True)
+    chosen = order[torch.linspace(0, half - 1, min(_PREVIEW_FACES, half)).long()]
+    config = prior.config
+    ages = [float(a) for a in PREVIEW_AGES if config.min_age <= a <= config.max_age]
+    rows = []
+    for row in chosen.tolist():
+        photo = pictures(photos.crops[row : row + 1])[0]
+        age = float(photos.ages[row])
+        for name, network in (("prior", None), ("adapter", adapter)):
+            shown = aged_faces(prior, network, photos, row, ages)
+            rows.append(StripRow(label=f"{name}, from {age:.0f}", source=photo, faces=shown))
+    with atomic_file(path, place=str(path)) as partial:
+        PillowImage.fromarray(compose_age_strip(rows, ages=ages)).save(partial, format="PNG")
+
+
+@torch.no_grad()
+def aged_faces(
+    prior: Prior, adapter: Adapter | None, photos: PhotoSet, row: int, ages: list[float]
+) -> NDArray[np.uint8]:
+    """Returns one photograph at some ages, uint8, (A, R, R, 3)."""
+    asked = torch.tensor(ages, device=photos.ages.device)
+    batch = photos.batch(torch.full((len(ages),), row, device=photos.ages.device))
+    if adapter is None:
+        latents = general_latents(prior, batch, asked)
+    else:
+        latents = AdaptedLatents(prior, adapter)(batch, asked).personal
+    return pictures(torch.cat([pooled_decode(prior, w) for w in latents.split(1)]))
+
+
+def pictures(crops: torch.Tensor) -> NDArray[np.uint8]:
+    """Takes crops (B, 3, R, R), about [-1, 1], to uint8 (B, R, R, 3)."""
+    codes = ((crops.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return codes.permute(0, 2, 3, 1).cpu().numpy()

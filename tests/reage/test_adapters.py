@@ -1,0 +1,106 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from reage.adapters import (
+    AdapterFacts,
+    actors_with_adapters,
+    adapter_versions,
+    find_adapter,
+    register_adapter,
+)
+from reage.errors import NamingError, RegistryError
+
+FACTS = AdapterFacts(
+    prior_name="compact",
+    prior_digest="ab" * 32,
+    collection_digest="cd" * 32,
+    num_photographs=50,
+    min_age=30.0,
+    max_age=70.0,
+    consent_document="CONSENT-1",
+    network={"num_layers": 8},
+    recipe={"preset": "default", "steps": 300},
+    metrics={"id": 0.1},
+)
+
+
+@pytest.fixture(autouse=True)
+def studio_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_registered_adapters_are_versions_and_the_latest_is_the_newest():
+    first = register_adapter("ada", b"one", FACTS)
+    second = register_adapter("ada", b"two", FACTS)
+    assert (first.version, second.version) == ("v001", "v002")
+    assert adapter_versions("ada") == ["v001", "v002"]
+    assert find_adapter("ada").weights.read_bytes() == b"two"
+    assert find_adapter("ada", "v001").weights.read_bytes() == b"one"
+    assert actors_with_adapters() == ["ada"]
+
+
+def test_facts_return_as_they_were_given():
+    register_adapter("ada", b"one", FACTS)
+    assert find_adapter("ada").facts == FACTS
+
+
+def test_registering_the_newest_again_changes_nothing():
+    register_adapter("ada", b"one", FACTS)
+    again = register_adapter("ada", b"one", FACTS)
+    other = register_adapter("ada", b"one", replace(FACTS, consent_document="CONSENT-2"))
+    assert (again.version, other.version) == ("v001", "v002")
+
+
+def test_racing_writers_each_get_a_version():
+    with ThreadPoolExecutor(8) as pool:
+        records = list(pool.map(lambda i: register_adapter("ada", bytes([i]), FACTS), range(8)))
+    assert sorted(r.version for r in records) == adapter_versions("ada")
+    assert {r.weights.read_bytes() for r in records} == {bytes([i]) for i in range(8)}
+
+
+def test_nothing_half_written_is_a_version(studio_home):
+    register_adapter("ada", b"one", FACTS)
+    home = studio_home / "registry" / "adapters" / "ada"
+    (home / "v002").mkdir()
+    (home / "v002" / "weights.safetensors").write_bytes(b"two")
+    assert adapter_versions("ada") == ["v001"]
+    assert [p.name for p in home.iterdir() if p.name.startswith(".")] == []
+
+
+def test_unknown_version_names_those_that_exist():
+    with pytest.raises(RegistryError, match="none registered; train one with `reage train`"):
+        find_adapter("ada")
+    register_adapter("ada", b"one", FACTS)
+    with pytest.raises(RegistryError, match="got v007, expected one of: v001"):
+        find_adapter("ada", "v007")
+
+
+def test_changed_weights_are_refused_with_both_digests():
+    record = register_adapter("ada", b"one", FACTS)
+    record.weights.write_bytes(b"tampered")
+    with pytest.raises(RegistryError, match="as registered"):
+        find_adapter("ada")
+
+
+def test_damaged_record_is_one_sentence():
+    record = register_adapter("ada", b"one", FACTS)
+    for text in ("{", "[]", json.dumps({"facts": {}, "sha256": record.digest})):
+        (record.folder / "adapter.json").write_text(text)
+        with pytest.raises(RegistryError, match="expected an adapter's record"):
+            find_adapter("ada")
+
+
+def test_prior_of_another_digest_is_refused_with_both_digests():
+    record = register_adapter("ada", b"one", FACTS)
+    record.check_prior("compact", FACTS.prior_digest)
+    with pytest.raises(RegistryError, match=r"got compact efefefefefef….*expected.*abababababab…"):
+        record.check_prior("compact", "ef" * 32)
+
+
+def test_name_that_leaves_the_registry_is_refused():
+    with pytest.raises(NamingError):
+        register_adapter("../ada", b"one", FACTS)
