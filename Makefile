@@ -12,7 +12,7 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix docs parity bench bench-prior bench-alignment clean
+.PHONY: help setup demo test check fix docs parity import-check bench bench-prior bench-alignment clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ docs: $(STAMP) ## write the generated documents anew
 
 parity: $(STAMP) ## compare the networks with GOLDEN=<file.npz> SEED=<n>
 	$(BIN)/python -m benchmarks.parity $(GOLDEN) --seed $(SEED)
+
+import-check: $(STAMP) ## import seeded weights of full size and run them against the goldens (7 GB)
+	$(BIN)/python -m benchmarks.import_check
 
 bench: $(STAMP) ## seconds a frame by stage, and peak memory against shot length
 	$(BIN)/python -m benchmarks.shot

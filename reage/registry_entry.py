@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from reage.storage.local import local_errors
 
 CONFIG, WEIGHTS, CARD = FILES = ("config.json", "weights.safetensors", "MODEL_CARD.md")
 RECEIPT = "registered.json"
+
+_STALE_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,7 @@ def publish_entry(target: Path, write: Callable[[Path], None], facts: Mapping[st
     """
     with local_errors(str(target), "write"):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             write(partial)
@@ -149,6 +153,13 @@ def read_object(path: Path, *, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RegistryError(f"{place}: {path}: got {type(value).__name__}, expected a JSON object")
     return value
+
+
+def _sweep(target: Path) -> None:
+    """Removes what killed writers of this entry left, once no living one can own it."""
+    for left in target.parent.glob(f".{target.name}-*"):
+        if time.time() - left.stat().st_mtime > _STALE_AFTER_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_unchanged(folder: Path, receipt: Mapping[str, Any], digest: str, *, place: str) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from reage.errors import ReageError
 from reage.registry import find_prior
+from reage.registry_weights import COMMANDS, list_weights
 from reage.storage import StorageSettings
 from reage.video import available_formats
 
@@ -37,6 +38,7 @@ def examine_machine() -> list[Finding]:
         _gpu,
         _codecs,
         _weights,
+        _published,
         _s3,
         _server,
         _disk,
@@ -85,6 +87,24 @@ def _weights() -> Finding:
     except ReageError as error:
         return Finding("missing", "weights", str(error), "check the clone out again")
     return Finding("ok", "weights", f"prior {record.name} {record.digest[:12]}… ({record.licence})")
+
+
+def _published() -> Finding:
+    """Imported weights: none are needed, so what lacks is at most worth a note."""
+    part = "published"
+    try:
+        records = list_weights()
+    except ReageError as error:
+        return Finding("missing", part, str(error), "reage weights remove NAME, import it again")
+    kinds = {record.kind for record in records}
+    found = ", ".join(f"{r.name} {r.digest[:12]}…" for r in records) or "no imported weights"
+    if "sam" not in kinds:
+        return Finding("note", part, found, f"optional: {COMMANDS['sam']}")
+    lacking = [kind for kind in ("dex", "irse50") if kind not in kinds]
+    if lacking:
+        cure = "optional, the compact prior judges in their stead: "
+        return Finding("note", part, found, cure + ", ".join(COMMANDS[kind] for kind in lacking))
+    return Finding("ok", part, found)
 
 
 def _s3() -> Finding:

@@ -216,7 +216,7 @@ def _reference(
         "reference",
         produce,
         references=[file_digest(Path(path)) for path in paths],
-        prior=prior.digest,
+        prior=prior.content,
         alignment=loaded_prior(prior).alignment,
     )
     return np.asarray(np.load(step.folder / "embedding.npy"))
@@ -249,7 +249,7 @@ def _collection_step(
         photographs=[
             (digests[item.photo.name], item.photo.name, item.face, item.label) for item in accepted
         ],
-        prior=prior.digest,
+        prior=prior.content,
         alignment=loaded_prior(prior).alignment,
     )
 

@@ -211,7 +211,7 @@ def look_at_all(
     Returns:
         The faces of every readable photograph by its digest, and a refusal of each other one.
     """
-    inputs = {"prior": prior.digest, "alignment": loaded_prior(prior).alignment}
+    inputs = {"prior": prior.content, "alignment": loaded_prior(prior).alignment}
 
     def find(entry: DatedPhoto) -> Step | None:
         return workspace.find("photograph", photograph=entry.digest, **inputs)

@@ -10,6 +10,7 @@ from studio import cli
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("demo", "validate", "submit", "status", "deliver", "doctor", "train-prior")
+GROUPS = {"weights": ("import", "list", "inspect", "remove")}
 
 
 def write_manifests(folder, *, target_age="60"):
@@ -48,8 +49,18 @@ def call(monkeypatch, capsys):
 def test_help_lists_every_command():
     result = CliRunner().invoke(cli.app, ["--help"])
     assert result.exit_code == 0
-    for command in COMMANDS:
+    for command in (*COMMANDS, *GROUPS):
         assert f" {command} " in result.output
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_help_of_a_group_lists_its_commands(group):
+    result = CliRunner().invoke(cli.app, [group, "--help"])
+    assert result.exit_code == 0
+    for command in GROUPS[group]:
+        assert f" {command} " in result.output
+        explained = CliRunner().invoke(cli.app, [group, command, "--help"])
+        assert f"{group} {command} [OPTIONS]" in explained.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)

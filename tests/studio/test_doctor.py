@@ -4,12 +4,15 @@ import pytest
 from typer.testing import CliRunner
 
 from reage.registry import find_prior
+from reage.registry_weights import weights_folder
 from studio import doctor
 from studio.cli import app
 from studio.doctor import examine_machine
+from tasks.weights import import_weights
+from tests.published_files import SMALL, write_published
 from tests.s3_server import free_port
 
-PARTS = ["packages", "GPU", "codecs", "weights", "S3", "server", "disk"]
+PARTS = ["packages", "GPU", "codecs", "weights", "published", "S3", "server", "disk"]
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +28,7 @@ def plain_environment(monkeypatch, tmp_path):
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
 
 
 def finding(part):
@@ -55,6 +59,36 @@ def test_doctor_names_missing_weights_and_what_to_do(monkeypatch, tmp_path):
     assert found.verdict == "missing"
     assert "prior compact" in found.found
     assert found.cure == "check the clone out again"
+
+
+def bring(kind, tmp_path):
+    import_weights(write_published(tmp_path / f"{kind}.pt", kind), kind, sizes=SMALL)
+
+
+def test_doctor_says_how_published_weights_are_brought(tmp_path):
+    found = finding("published")
+    assert (found.verdict, found.found) == ("note", "no imported weights")
+    assert found.cure == "optional: reage weights import sam_ffhq_aging.pt --as sam"
+
+
+def test_doctor_names_published_weights_and_who_judges_in_whose_stead(tmp_path):
+    bring("sam", tmp_path)
+    bring("dex", tmp_path)
+    found = finding("published")
+    assert found.verdict == "note"
+    assert find_prior("sam-ffhq1024").digest[:12] in found.found
+    assert "--as irse50" in found.cure
+    assert "--as dex" not in found.cure
+    bring("irse50", tmp_path)
+    assert (finding("published").verdict, finding("published").cure) == ("ok", "")
+
+
+def test_doctor_names_imported_weights_that_are_damaged(tmp_path):
+    bring("dex", tmp_path)
+    (weights_folder("dex") / "dex" / "registered.json").write_text("{")
+    found = finding("published")
+    assert found.verdict == "missing"
+    assert "weights dex" in found.found
 
 
 def test_doctor_names_packages_that_prefect_breaks_with(monkeypatch):

@@ -1,0 +1,101 @@
+"""Weight files are read without executing anything, and written whole."""
+
+import collections
+import errno
+
+import pytest
+import torch
+
+from models.published_file import CheckpointError, read_content, read_tensors, write_tensors
+from tests.published_files import Trap
+
+
+@pytest.fixture
+def tensors():
+    return {"a.weight": torch.arange(6.0).reshape(2, 3), "a.count": torch.tensor(3)}
+
+
+def same(found, expected):
+    return set(found) == set(expected) and all(torch.equal(found[k], expected[k]) for k in found)
+
+
+def test_pickle_of_tensors_and_plain_options_is_read(tmp_path, tensors):
+    options = {"lr": [1e-4], "device": "cuda:0", "resume": None, "nested": {"a": (1, True)}}
+    torch.save({"state_dict": collections.OrderedDict(tensors), "opts": options}, tmp_path / "a.pt")
+    content = read_content(tmp_path / "a.pt")
+    assert same(content["state_dict"], tensors)
+    assert content["opts"] == options
+
+
+def test_pickle_of_the_old_format_is_read(tmp_path, tensors):
+    torch.save(tensors, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+    assert same(read_content(tmp_path / "a.pth"), tensors)
+
+
+def test_safetensors_are_read_whatever_the_file_is_called(tmp_path, tensors):
+    write_tensors(tmp_path / "a.safetensors", tensors)
+    write_tensors(tmp_path / "a.pt", tensors)
+    for name in ("a.safetensors", "a.pt"):
+        assert same(read_content(tmp_path / name), tensors)
+    assert same(read_tensors(tmp_path / "a.safetensors"), tensors)
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_pickle_that_would_execute_is_refused_with_what_it_asked_for(tmp_path, is_archive):
+    place = tmp_path / "executed"
+    path = tmp_path / "hostile.pt"
+    torch.save({"opts": Trap(place)}, path, _use_new_zipfile_serialization=is_archive)
+    with pytest.raises(CheckpointError) as caught:
+        read_content(path)
+    assert str(caught.value) == (
+        f"{path}: content: got io.open, expected tensors and plain values only; nothing was "
+        "executed: save the file anew without it, or fetch it from its author"
+    )
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_truncated_archive_is_called_so(tmp_path, tensors, share):
+    whole = tmp_path / "whole.pt"
+    torch.save(tensors, whole)
+    data = whole.read_bytes()
+    cut = tmp_path / "cut.pt"
+    cut.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(CheckpointError, match=r"cut\.pt: file: got \d+ bytes without their end"):
+        read_content(cut)
+
+
+@pytest.mark.parametrize("name", ["cut.safetensors", "cut.pt"])
+def test_truncated_safetensors_are_one_sentence(tmp_path, tensors, name):
+    write_tensors(tmp_path / "whole.safetensors", tensors)
+    (tmp_path / name).write_bytes((tmp_path / "whole.safetensors").read_bytes()[:-4])
+    with pytest.raises(CheckpointError, match=rf"{name}: file: got .*, expected tensors"):
+        read_content(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"not weights at all", bytes(64)])
+def test_file_of_something_else_is_one_sentence(tmp_path, content):
+    (tmp_path / "other.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"other\.pt: file: got") as caught:
+        read_content(tmp_path / "other.pt")
+    assert "\n" not in str(caught.value)
+
+
+def test_content_that_is_no_dict_is_refused(tmp_path):
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(CheckpointError, match=r"content: got list, expected a dict"):
+        read_content(tmp_path / "list.pt")
+
+
+def test_full_disk_is_what_the_system_calls_it(tmp_path, tensors, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(*_arguments):
+        raise SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        )
+
+    monkeypatch.setattr("models.published_file.save_file", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_tensors(tmp_path / "a.safetensors", tensors)
+    assert caught.value.errno == errno.ENOSPC
