@@ -1,12 +1,12 @@
-"""How far a shot has come: a bar in the terminal and one progress artifact on the server."""
+"""How far work has come: bars in the terminal and, for a shot, one artifact on the server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 _STDERR = Console(stderr=True)
 
@@ -42,3 +42,17 @@ def shot_progress(shot: str, total: int) -> Iterator[ShotProgress]:
     with bar:
         assert isinstance(artifact, UUID)
         yield ShotProgress(shot, total, artifact, bar)
+
+
+@contextmanager
+def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yields what takes stage, done and total, and draws a bar for each stage (on a terminal)."""
+    with Progress(console=_STDERR, disable=not _STDERR.is_terminal) as bar:
+        rows: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in rows:
+                rows[stage] = bar.add_task(stage, total=total)
+            bar.update(rows[stage], completed=done)
+
+        yield report
