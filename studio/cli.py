@@ -1,5 +1,4 @@
-"""The command line: `reage demo | validate | submit | status | deliver | doctor | train-prior |
-weights`.
+"""The command line: `reage demo | submit | train | collect | weights | ...`; see `reage --help`.
 
 Heavy imports (Prefect, torch) happen inside the commands that need them, so that `reage validate`
 and `reage --help` answer at once and work on a laptop without torch.
@@ -135,6 +134,18 @@ def doctor() -> None:
     out.print(table)
     if any(finding.verdict == "missing" for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def collect(
+    actor: Annotated[Path, typer.Argument(help="Manifest of the actor, with a collection.")],
+    prior: Annotated[str, typer.Option(help="Prior to align photographs for.")] = "compact",
+    work: Work = Path("work"),
+) -> None:
+    """Gathers an actor's photographs for training: found, dated, aligned; refused with a reason."""
+    from studio.collection import run_collection
+
+    run_collection(actor, prior=prior, work=work, console=out)
 
 
 @app.command()
