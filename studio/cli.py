@@ -51,8 +51,22 @@ def demo(
     prior: Annotated[str, typer.Option(help="Ageing prior to use.")] = "compact",
     work: Work = Path("work"),
     frames: Annotated[int, typer.Option(help="At most this many frames.", min=2)] = 72,
+    actor: Annotated[
+        str | None,
+        typer.Option(help="`synthetic`: train an adapter first; prior and adapter side by side."),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Of that training.", min=1)] = 400,
 ) -> None:
     """Re-ages a shot on this machine with the embedded defaults and shows where the result lies."""
+    if actor is not None:
+        if actor != "synthetic" or plate is not None:
+            raise typer.BadParameter("expected `synthetic`, without --plate", param_hint="--actor")
+        from studio.synthetic_demo import run_synthetic_demo
+
+        run_synthetic_demo(
+            target_age=age, prior=prior, work=work, max_frames=frames, steps=steps, console=out
+        )
+        return
     from studio.demo import run_demo
 
     run_demo(plate, target_age=age, prior=prior, work=work, max_frames=frames, console=out)

@@ -8,6 +8,7 @@ turned, nearer or farther, lighter or darker, warmer or cooler, with grain.
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from tasks.refs import PriorRef
 
 DRIFT = 1.0
 _FEATHER = 0.25
+_BORDER = cv2.BORDER_REPLICATE
 _TURN_DEG, _ZOOM, _SHIFT_PX = 7.0, 0.12, 10.0
 _EXPOSURE, _GAMMA, _TINT, _GRAIN = 0.16, 0.18, 0.05, 0.012
 
@@ -121,7 +123,9 @@ def _taken(pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     )
     moved = rng.uniform(-_SHIFT_PX, _SHIFT_PX, 2) + centre - spin.apply(centre[None])[0]
     shift = Similarity.from_parts(scale=1.0, angle_deg=0.0, shift=moved)
-    framed = warp_to_crop(pixels, shift @ spin, (width, height)).clip(0.0, 1.0)
+    framed = cv2.warpAffine(
+        pixels, (shift @ spin).matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=_BORDER
+    ).clip(0.0, 1.0)
     lit = framed ** np.exp(rng.uniform(-_GAMMA, _GAMMA)) * (1 + rng.uniform(-_EXPOSURE, _EXPOSURE))
     lit = lit * (1 + rng.uniform(-_TINT, _TINT, 3)) + rng.normal(0, _GRAIN, framed.shape)
     return np.rint(np.clip(lit, 0.0, 1.0) * 255).astype(np.uint8)
