@@ -56,11 +56,15 @@ def main() -> None:
     parser.add_argument("--judges", type=Path, required=True)
     parser.add_argument("--actors", type=int, default=5)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--summary", action="store_true", help="of what is finished; run nothing")
     parser.add_argument("--work", type=Path, default=Path("work/bench-mytm"))
     options = parser.parse_args()
     place = options.work / f"steps-{options.steps}"
     place.mkdir(parents=True, exist_ok=True)
     _save_crops(options.data, place / "faces.npz")
+    if options.summary:
+        _conclude(place, options.actors, options.steps)
+        return
     jobs = [
         (name, number, options.steps, options.judges, place)
         for name in METHODS
@@ -68,7 +72,11 @@ def main() -> None:
     ]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         list(track(pool.map(_run, jobs), "methods x actors", total=len(jobs)))
-    figures = _summary(place, options.actors, options.steps)
+    _conclude(place, options.actors, options.steps)
+
+
+def _conclude(place: Path, actors: int, steps: int) -> None:
+    figures = _summary(place, actors, steps)
     _show(figures)
     record("mytm", figures)
     FIGURE.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +167,8 @@ def _summary(place: Path, actors: int, steps: int) -> dict[str, Any]:
             place / f"{name.replace(' ', '-').replace(',', '')}-{number}.json"
             for number in range(actors)
         ]
+        if not all(file.is_file() for file in files):
+            continue
         found = [json.loads(file.read_text()) for file in files]
         methods[name] = {figure: _spread(found, figure) for figure in found[0]}
     return {
@@ -206,7 +216,10 @@ def _draw(place: Path) -> None:
         for name in ("truth",)
     ]
     for name in SHOWN:
-        faces = np.load(place / f"{name.replace(' ', '-').replace(',', '')}-0.npy")
+        path = place / f"{name.replace(' ', '-').replace(',', '')}-0.npy"
+        if not path.is_file():
+            continue
+        faces = np.load(path)
         rows.append(StripRow(label=name, source=source, faces=faces))
     Image.fromarray(compose_age_strip(rows, ages=TARGETS)).save(FIGURE, quality=90)
 

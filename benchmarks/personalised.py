@@ -67,16 +67,16 @@ def _naive(recipe: AdapterRecipe) -> AdapterRecipe:
 
 METHODS: dict[str, Method] = {
     "global prior": Method(trains="nothing"),
-    "naive fine-tuning": Method(trains="encoder", change=_naive),
     "MyTM": Method(),
-    "MyTM, 10 photographs": Method(photographs=10),
-    "MyTM, 100 photographs": Method(photographs=100),
+    "naive fine-tuning": Method(trains="encoder", change=_naive),
+    "without personalised loss": Method(change=_objective(personal=0.0)),
+    "without extrapolation": Method(change=lambda recipe: replace(recipe, extrapolates=False)),
+    "without adaptive w-norm": Method(change=_objective(constant_norm=True, norm_strength=0.0)),
     "without adapter": Method(
         trains="encoder", change=lambda recipe: replace(recipe, learning_rate=_ENCODER_RATE)
     ),
-    "without extrapolation": Method(change=lambda recipe: replace(recipe, extrapolates=False)),
-    "without personalised loss": Method(change=_objective(personal=0.0)),
-    "without adaptive w-norm": Method(change=_objective(constant_norm=True, norm_strength=0.0)),
+    "MyTM, 10 photographs": Method(photographs=10),
+    "MyTM, 100 photographs": Method(photographs=100),
 }
 
 

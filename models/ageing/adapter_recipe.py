@@ -6,16 +6,17 @@ follows the released code of MyTimeMachine, quirks included.
 Source: Qu et al. 2025, "MyTimeMachine", sec. 4, and its released code.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from models.ageing.objectives import ObjectiveConfig
-from models.face.region import FFHQ_FACE
 
 PRESETS = ("default", "paper")
 
 DEFAULT_STEPS = 400
 PERSONAL_WEIGHT = 3.0
+# Of crops that show the face alone: there the region's weights, added up, hold the face back.
+_PIXELS, _FEATURES = 0.5, 0.2
 _FFHQ_CROP = 256  # px; smaller crops show the face alone and have no region of it
 
 
@@ -74,7 +75,7 @@ def preset_recipe(
     Args:
         preset: `default` or `paper`.
         crop_size: R of the prior, pixels; what is smaller than FFHQ's 256 has no region of the face
-            to be looked at apart, so that the whole crop takes over the region's weights.
+            to be looked at apart.
         steps: Instead of the preset's own number.
         seed: Of everything that is drawn.
 
@@ -91,11 +92,13 @@ def preset_recipe(
             cycle_keeps_mode=True,
             one_mode_a_batch=True,
             is_zero_at_start=False,
-            objective=_fitted(ObjectiveConfig.paper(), crop_size),
+            objective=_whole(ObjectiveConfig.paper(), crop_size),
             seed=seed,
         )
     elif preset == "default":
-        objective = _fitted(ObjectiveConfig(personal=PERSONAL_WEIGHT), crop_size)
+        objective = ObjectiveConfig(personal=PERSONAL_WEIGHT)
+        if crop_size != _FFHQ_CROP:
+            objective = replace(objective, region=None, pixels=_PIXELS, features=_FEATURES)
         recipe = AdapterRecipe(
             objective=objective, steps=DEFAULT_STEPS if steps is None else steps, seed=seed
         )
@@ -104,14 +107,13 @@ def preset_recipe(
     return recipe
 
 
-def _fitted(objective: ObjectiveConfig, crop_size: int) -> ObjectiveConfig:
-    fields = asdict(objective)
+def _whole(objective: ObjectiveConfig, crop_size: int) -> ObjectiveConfig:
+    """Lets the whole crop take over the region's weights where crops have no region."""
     if crop_size == _FFHQ_CROP:
-        fields["region"] = FFHQ_FACE
-        return ObjectiveConfig(**fields)
-    fields |= {
-        "region": None,
-        "pixels": objective.pixels + objective.region_pixels,
-        "features": objective.features + objective.region_features,
-    }
-    return ObjectiveConfig(**fields)
+        return objective
+    return replace(
+        objective,
+        region=None,
+        pixels=objective.pixels + objective.region_pixels,
+        features=objective.features + objective.region_features,
+    )

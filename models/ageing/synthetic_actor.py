@@ -3,15 +3,17 @@
 The face lies on the prior's own path, plus what the prior cannot know: a drift in w+ that grows
 with age along directions of this actor's own. An adapter trained on the actor's pictures is right
 as far as it finds that drift. Directions in which the prior ages faces, and those that tint or
-lighten whole faces, are taken out of it.
+lighten whole faces, are taken out of it, and the actor goes along the prior's path as fast as it
+takes to look, to the prior's own eye, as old as they are.
 
 Shapes: A ages, K directions, L style layers, D latent size, R crop size, S synthesis size.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.ageing.path import colour_directions
@@ -19,6 +21,8 @@ from models.ageing.prior import Prior
 from models.shapes import check_shape
 
 _MIDDLE, _HALF_SPAN = 50.0, 20.0  # years; the drift is 0 in the middle
+PACE_AGES = torch.linspace(18.0, 90.0, 13)  # years
+_PACE_STEPS = 25
 _PATH_AGES = (20.0, 30.0, 40.0, 60.0, 70.0, 80.0)
 
 
@@ -33,6 +37,7 @@ class SyntheticActor:
         age: Years; at this age the code is taken to show the actor.
         directions: Of the personal drift, (K, L, D): the first grows evenly with age from one side
             to the other, the others with the square, on both sides of the middle.
+        path_ages: Where on the prior's path the actor is at `PACE_AGES`, years, (P,).
     """
 
     prior: Prior
@@ -40,6 +45,7 @@ class SyntheticActor:
     code: Tensor
     age: float
     directions: Tensor
+    path_ages: Tensor
 
     @classmethod
     @torch.no_grad()
@@ -60,17 +66,44 @@ class SyntheticActor:
         apart = torch.cat([prior.encode(other) - code for other in others])
         ageing = ageing_directions(prior, crop, code, age)
         colour = colour_directions(code, prior.decode)
-        return cls(prior, crop, code, age, amount * without(apart, torch.cat([ageing, colour])))
+        directions = amount * without(apart, torch.cat([ageing, colour]))
+        even = cls(prior, crop, code, age, directions, PACE_AGES.to(code))
+        return replace(even, path_ages=even._pace())
+
+    def _pace(self) -> Tensor:
+        """Returns where on the path the actor looks as old as each of `PACE_AGES`, rising."""
+        config = self.prior.config
+        places = torch.linspace(config.min_age, config.max_age, _PACE_STEPS).to(self.code)
+        chosen = []
+        for years in PACE_AGES.tolist():
+            asked = torch.full_like(places, years)
+            pictures = self._decoded(self._along(places) + self.drift(asked))
+            error = (self.prior.estimate_age(pictures) - years).abs()
+            chosen.append(places[error.argmin()])
+        return torch.stack(chosen).cummax(dim=0).values
 
     @torch.no_grad()
     def latents(self, ages: Tensor) -> Tensor:
         """Returns the true latents (A, L, D) at ages (A,), years."""
         check_shape("ages", ages, "A")
-        count = len(ages)
+        known = PACE_AGES.to(ages)
+        above = torch.searchsorted(known, ages).clamp(1, len(known) - 1)
+        low, high = known[above - 1], known[above]
+        share = ((ages - low) / (high - low)).clamp(0, 1)
+        places = torch.lerp(self.path_ages[above - 1], self.path_ages[above], share)
+        return self._along(places) + self.drift(ages)
+
+    def _along(self, places: Tensor) -> Tensor:
+        """Returns the identity's latents (A, L, D) on the prior's path at places (A,), years."""
+        count = len(places)
         crops, codes = self.crop.expand(count, -1, -1, -1), self.code.expand(count, -1, -1)
-        source = torch.full_like(ages, self.age)
-        offset = self.prior.ageing_offset(crops, codes, source, ages)
-        return codes + offset + self.drift(ages)
+        source = torch.full_like(places, self.age)
+        return codes + self.prior.ageing_offset(crops, codes, source, places)
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        pictures = torch.cat([self.prior.decode(w) for w in latents.split(8)])
+        size = self.prior.config.crop_size
+        return F.adaptive_avg_pool2d(pictures, size).clamp(-1, 1)
 
     def drift(self, ages: Tensor) -> Tensor:
         """Returns the personal offset (A, L, D) at ages (A,), years; 0 at 50."""
