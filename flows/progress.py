@@ -1,6 +1,6 @@
-"""How far a shot or a training has come: a bar in the terminal, one artifact on the server."""
+"""How far work has come: bars in the terminal and, for shots and training, an artifact."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -89,3 +89,17 @@ def _bar() -> Progress:
         TextColumn("{task.percentage:>3.0f} %"),
     )
     return Progress(*columns, TimeElapsedColumn(), console=_STDERR, disable=not _STDERR.is_terminal)
+
+
+@contextmanager
+def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yields what takes stage, done and total, and draws a bar for each stage (on a terminal)."""
+    with Progress(console=_STDERR, disable=not _STDERR.is_terminal) as bar:
+        rows: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in rows:
+                rows[stage] = bar.add_task(stage, total=total)
+            bar.update(rows[stage], completed=done)
+
+        yield report

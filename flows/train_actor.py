@@ -19,6 +19,7 @@ from flows.progress import training_progress
 from reage.adapters import AdapterFacts, AdapterRecord, register_adapter
 from reage.errors import CollectionError
 from reage.manifest import ActorManifest, load_actor
+from reage.portrait_measures import PortraitLimits
 from reage.provenance import AuditLog
 from reage.registry import DEFAULT_PRIOR, find_prior
 from reage.workspace import Workspace
@@ -35,6 +36,7 @@ def train_actor(
     steps: int | None = None,
     seed: int = 0,
     work: str = "work",
+    limits: PortraitLimits | None = None,
 ) -> AdapterRecord:
     """Trains an adapter on the actor's collection and registers it as the next version.
 
@@ -45,6 +47,7 @@ def train_actor(
         steps: Instead of the preset's number.
         seed: Of everything that is drawn.
         work: Root of the work folders.
+        limits: What is asked of a photograph, when it is not the usual.
 
     Raises:
         ConsentError: The actor has not agreed to training, or no longer does.
@@ -68,6 +71,7 @@ def train_actor(
             actor=actor.actor,
             references=[actor.resolve(place) for place in actor.references],
             birth_date=actor.birth_date,
+            limits=limits,
             workspace=workspace,
             report=progress.gathering,
         )

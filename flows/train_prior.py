@@ -5,15 +5,12 @@ checkpoint in `<work>/priors/<name>/` and is skipped when it is found finished; 
 where it stopped. Another recipe or another folder under the same name is refused, not mixed in.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from prefect import flow, get_run_logger
-from rich.console import Console
-from rich.progress import Progress
 
+from flows.progress import stage_progress
 from reage.errors import RegistryError
 from reage.naming import check_name
 from reage.registry import list_priors, register_prior
@@ -59,7 +56,7 @@ def train_prior(
             "never change once registered"
         )
     recipe = read_recipe(config)
-    with _progress() as report:
+    with stage_progress() as report:
         published = run_stages(Path(folder), recipe, name=name, work=Path(work), report=report)
     registered = register_prior(published, name)
     get_run_logger().info("registered prior name=%s folder=%s", name, registered.folder)
@@ -83,17 +80,3 @@ def run_stages(folder: Path, recipe: PriorRecipe, *, name: str, work: Path, repo
     readings = read_faces(prior, faces, np.arange(len(faces)))
     train_adversary(prior, faces, recipe, place, report, readings=readings)
     return publish(prior, faces, recipe, place)
-
-
-@contextmanager
-def _progress() -> Iterator[Report]:
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
-        rows: dict[str, int] = {}
-
-        def report(stage: str, step: int, steps: int) -> None:
-            if stage not in rows:
-                rows[stage] = int(bar.add_task(stage, total=steps))
-            bar.update(rows[stage], completed=step)  # type: ignore[arg-type]
-
-        yield report

@@ -10,6 +10,7 @@ Sources: Exif 3.0, tags 0x0112 (orientation) and 0x9003 (date taken); ICC.1:2022
 import io
 import logging
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,13 +45,14 @@ _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
 _PROFILED = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}
 _ORIENTATION, _EXIF_FOLDER, _DATE_TAKEN = 0x0112, 0x8769, 0x9003
 _DATE = re.compile(r"(\d{4})[:\-./](\d{2})[:\-./](\d{2})(?:[ T]|$)")
+_CLASSIC_TIFF = 42
 _FIRST_PHOTOGRAPH = 1839
 _BEHIND_ALPHA = np.float32(0.5)
 
 # What decoders raise on a damaged file, according to where in it the damage is.
 _DAMAGE = (
     OSError, SyntaxError, ValueError, TypeError, EOFError, RuntimeError, LookupError,
-    ArithmeticError, MemoryError, PillowImage.DecompressionBombError,
+    ArithmeticError, MemoryError, struct.error, PillowImage.DecompressionBombError,
 )  # fmt: skip
 
 pillow_heif.register_heif_opener()
@@ -115,9 +117,10 @@ def decode_photograph(data: bytes, *, place: str, longest_side: int | None = Non
     if longest_side is not None and longest_side < SMALLEST_SIDE:
         raise ValueError(f"longest_side: got {longest_side}, expected at least {SMALLEST_SIDE}")
     with _opened(data, place) as picture:
-        taken, orientation = _taken(picture), int(picture.getexif().get(_ORIENTATION, 1))
+        is_deep = _is_deep(picture)
+        taken, orientation = _taken(picture), int(_exif(picture).get(_ORIENTATION, 1))
         size = picture.size if orientation < 5 else (picture.height, picture.width)
-        if _is_deep(picture):
+        if is_deep:
             pixels = _deep_pixels(picture, data, orientation, longest_side, place)
         else:
             pixels = _pixels(picture, longest_side, place)
@@ -176,7 +179,7 @@ def _check_bounds(picture: PillowImage.Image, place: str) -> None:
 
 def _taken(picture: PillowImage.Image) -> date | None:
     # Only when the shutter fell: the other dates are of scanning and of the last change.
-    found = _DATE.match(str(picture.getexif().get_ifd(_EXIF_FOLDER).get(_DATE_TAKEN, "")).strip())
+    found = _DATE.match(str(_exif(picture).get_ifd(_EXIF_FOLDER).get(_DATE_TAKEN, "")).strip())
     if found is None:
         return None
     try:
@@ -184,6 +187,12 @@ def _taken(picture: PillowImage.Image) -> date | None:
     except ValueError:  # 0000:00:00, or a 31st of June
         return None
     return taken if taken.year >= _FIRST_PHOTOGRAPH else None
+
+
+def _exif(picture: PillowImage.Image) -> PillowImage.Exif:
+    """Returns what stands before the pixels; the library would decode a PNG to look behind them."""
+    is_known = "exif" in picture.info or "Raw profile type exif" in picture.info
+    return PillowImage.Exif() if picture.format == "PNG" and not is_known else picture.getexif()
 
 
 def _is_deep(picture: PillowImage.Image) -> bool:
@@ -232,7 +241,8 @@ def _deep_pixels(
     place: str,
 ) -> NDArray[np.floating]:
     """Reads 16 bits a channel, as `_pixels` does; the image library would cut colour to 8."""
-    codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    as_stored = _without_orientation(data) if picture.format == "TIFF" else data
+    codes = cv2.imdecode(np.frombuffer(as_stored, np.uint8), cv2.IMREAD_UNCHANGED)
     if codes is None or codes.dtype != np.uint16:
         logger.warning("16-bit picture read with 8 place=%s", place)
         return _pixels(picture.convert("RGB"), longest_side, place)
@@ -253,6 +263,22 @@ def _deep_pixels(
     converted = np.asarray(_to_srgb(shallow, profile, place), np.float32)
     remainder = rgb - rounded.astype(np.float32) / np.float32(255)
     return _flattened(converted / np.float32(255) + remainder, alpha)
+
+
+def _without_orientation(data: bytes) -> bytes:
+    """Returns a TIFF that says it is upright, as OpenCV fails on those that are not.
+
+    Source: TIFF 6.0, section 2 (image file directory).
+    """
+    order = "<" if data[:2] == b"II" else ">"
+    kind, directory = struct.unpack_from(f"{order}HI", data, 2)
+    if kind != _CLASSIC_TIFF:
+        return data
+    (num_entries,) = struct.unpack_from(f"{order}H", data, directory)
+    for entry in range(directory + 2, directory + 2 + 12 * num_entries, 12):
+        if struct.unpack_from(f"{order}H", data, entry) == (_ORIENTATION,):
+            return data[: entry + 8] + struct.pack(f"{order}HH", 1, 0) + data[entry + 12 :]
+    return data
 
 
 def _factor(size: tuple[int, int], longest_side: int) -> int:

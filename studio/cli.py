@@ -1,5 +1,4 @@
-"""The command line: `reage demo | validate | submit | status | deliver | doctor | train-prior |
-weights`.
+"""The command line: `reage demo | submit | train | collect | weights | ...`; see `reage --help`.
 
 Heavy imports (Prefect, torch) happen inside the commands that need them, so that `reage validate`
 and `reage --help` answer at once and work on a laptop without torch.
@@ -52,8 +51,22 @@ def demo(
     prior: Annotated[str, typer.Option(help="Ageing prior to use.")] = "compact",
     work: Work = Path("work"),
     frames: Annotated[int, typer.Option(help="At most this many frames.", min=2)] = 72,
+    actor: Annotated[
+        str | None,
+        typer.Option(help="`synthetic`: train an adapter first; prior and adapter side by side."),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Of that training.", min=1)] = 400,
 ) -> None:
     """Re-ages a shot on this machine with the embedded defaults and shows where the result lies."""
+    if actor is not None:
+        if actor != "synthetic" or plate is not None:
+            raise typer.BadParameter("expected `synthetic`, without --plate", param_hint="--actor")
+        from studio.synthetic_demo import run_synthetic_demo
+
+        run_synthetic_demo(
+            target_age=age, prior=prior, work=work, max_frames=frames, steps=steps, console=out
+        )
+        return
     from studio.demo import run_demo
 
     run_demo(plate, target_age=age, prior=prior, work=work, max_frames=frames, console=out)
@@ -135,6 +148,18 @@ def doctor() -> None:
     out.print(table)
     if any(finding.verdict == "missing" for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def collect(
+    actor: Annotated[Path, typer.Argument(help="Manifest of the actor, with a collection.")],
+    prior: Annotated[str, typer.Option(help="Prior to align photographs for.")] = "compact",
+    work: Work = Path("work"),
+) -> None:
+    """Gathers an actor's photographs for training: found, dated, aligned; refused with a reason."""
+    from studio.collection import run_collection
+
+    run_collection(actor, prior=prior, work=work, console=out)
 
 
 @app.command()

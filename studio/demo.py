@@ -29,6 +29,7 @@ actors:
   - actor: {actor}
     source_age: auto
     target_age: {target_age}
+    adapter: {adapter}
 prior: {prior}
 delivery:
   destination: {destination}
@@ -41,10 +42,10 @@ _ACTOR = """\
 # yaml-language-server: $schema={schema}/actor.schema.json
 schema_version: 1
 actor: {actor}
-names: [{name}]
+names: [{name}]{collection}
 consent:
   document_id: {document}
-  scope: [render]
+  scope: [{scope}]
   shows: [demo]
   granted: {granted}
   expires: {expires}
@@ -62,6 +63,7 @@ class DemoActor:
     document: str
     granted: date
     expires: date
+    scope: str = "render"
 
 
 ASTRONAUT = DemoActor(
@@ -70,6 +72,14 @@ ASTRONAUT = DemoActor(
     "NASA-PUBLIC-DOMAIN",
     date(1992, 1, 1),
     date(2100, 1, 1),
+)
+SYNTHETIC = DemoActor(
+    "synthetic",
+    "Actor who does not exist",
+    "SYNTHETIC-ACTOR",
+    date(1992, 1, 1),
+    date(2100, 1, 1),
+    scope="render, train",
 )
 
 
@@ -99,7 +109,7 @@ def run_demo(
 
     folder = work.resolve() / "demo"
     if plate is None:
-        path, shot, actor = _demo_plate(folder, console), "sh0010", ASTRONAUT
+        path, shot, actor = demo_plate(folder, console), "sh0010", ASTRONAUT
     else:
         path, shot, actor = plate.resolve(), "sh0020", _stated_performer(console)
     manifest = demo_shot(
@@ -125,6 +135,8 @@ def demo_shot(
     actor: DemoActor = ASTRONAUT,
     target_age: float = DEFAULT_AGE,
     prior: str = "compact",
+    adapter: str = "none",
+    collection: Path | None = None,
 ) -> Path:
     """Writes the manifests of a demo shot under `folder`; returns the shot manifest's path.
 
@@ -132,6 +144,12 @@ def demo_shot(
         folder: Manifests go to `manifests/`, the delivery to `delivery/`.
         plate: A movie; its first frame is 1001.
         num_frames: At most this many frames of it are used.
+        shot: Name of the shot.
+        actor: Who is in the plate.
+        target_age: Years.
+        prior: Name of the ageing prior.
+        adapter: `none`, `latest` or a version.
+        collection: The actor's photographs.
     """
     frames = probe(plate).frames
     schema = (Path(__file__).parents[1] / "manifests" / "schema").as_posix()
@@ -147,6 +165,8 @@ def demo_shot(
             document=actor.document,
             granted=actor.granted,
             expires=actor.expires,
+            scope=actor.scope,
+            collection="" if collection is None else f"\ncollection: {json.dumps(str(collection))}",
         )
     )
     # JSON strings are valid YAML scalars, whatever characters a path holds.
@@ -158,6 +178,7 @@ def demo_shot(
             cut_out=frames.first + min(num_frames, len(frames)) - 1,
             actor=actor.actor,
             target_age=target_age,
+            adapter=adapter,
             prior=prior,
             destination=json.dumps(str(folder.resolve() / "delivery")),
             document=actor.document,
@@ -166,7 +187,8 @@ def demo_shot(
     return shot_file
 
 
-def _demo_plate(folder: Path, console: Console) -> Path:
+def demo_plate(folder: Path, console: Console) -> Path:
+    """Returns the demo plate under `folder`, written first if it is not there."""
     path = folder / "plate" / "demo_sq010_sh0010_plate_v001.mov"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,15 +210,21 @@ def _stated_performer(console: Console) -> DemoActor:
     )
 
 
-def _say_where(delivery: DeliveryRef, console: Console) -> None:
+def delivered_files(delivery: DeliveryRef) -> dict[str, Path]:
+    """Returns the files of a delivery in a folder by their role, `index` included."""
     folder = Path(unquote(urlsplit(delivery.uri).path))
     index = json.loads((folder / "index.json").read_text())
     by_role = {file["role"]: folder / file["name"] for file in index["files"]}
+    return {**by_role, "index": folder / "index.json"}
+
+
+def _say_where(delivery: DeliveryRef, console: Console) -> None:
+    by_role = delivered_files(delivery)
     found = (
         ("wipe clip", by_role["wipe"]),
         ("contact sheet", by_role["contact_sheet"]),
         ("QC page", by_role["qc_page"]),
-        ("delivery index", folder / "index.json"),
+        ("delivery index", by_role["index"]),
     )
     console.print(f"\n[bold green]done[/bold green], {delivery.version}")
     for label, path in found:

@@ -6,14 +6,19 @@ the regressor's features. For SAM they are the prior's judges and LPIPS.
 Shapes: B batch, C channels, H W pixels, L style layers, D latent size.
 """
 
+from collections import deque
+
+import torch
 from torch import Tensor
 
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.objectives import Critics
 from models.ageing.prior import Prior
 from models.ageing.sam import SamPrior
+from models.face.age import AgeRegressor
 from models.face.perceptual import LPIPS, feature_metric
 
+_REMEMBERED = 2  # batches: what was made, and what was wanted
 _MAPS = 3  # of the regressor's trunk: its last ones know age and little else
 
 
@@ -28,16 +33,34 @@ def critics_of(prior: Prior, lpips: LPIPS | None = None) -> Critics:
         ValueError: The prior needs LPIPS and there is none.
     """
     if isinstance(prior, CompactPrior):
+        trunk = _SharedTrunk(prior.regressor)
         return Critics(
             embed=prior.embedder,
-            apparent_age=lambda crops: prior.regressor(crops).age,
-            perceptual=feature_metric(lambda crops: prior.regressor.trunk(crops)[:_MAPS]),
+            apparent_age=lambda crops: prior.regressor.read(trunk(crops)).age,
+            perceptual=feature_metric(lambda crops: trunk(crops)[:_MAPS]),
         )
     if lpips is None:
         raise ValueError(
             f"prior {prior.config.name}: lpips: got none, expected the perceptual metric"
         )
     return Critics(embed=prior.embed, apparent_age=prior.estimate_age, perceptual=lpips)
+
+
+class _SharedTrunk:
+    """The regressor's trunk, run once for pictures that several critics look at."""
+
+    def __init__(self, regressor: AgeRegressor) -> None:
+        self._trunk = regressor.trunk
+        self._seen: deque[tuple[Tensor, bool, list[Tensor]]] = deque(maxlen=_REMEMBERED)
+
+    def __call__(self, crops: Tensor) -> list[Tensor]:
+        has_gradients = torch.is_grad_enabled()
+        for pictures, had_gradients, features in self._seen:
+            if pictures is crops and had_gradients == has_gradients:
+                return features
+        found: list[Tensor] = self._trunk(crops)
+        self._seen.append((crops, has_gradients, found))
+        return found
 
 
 def latent_average(prior: Prior) -> Tensor:

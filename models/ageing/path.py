@@ -129,18 +129,30 @@ def remove_colour(path: AgeingPath, w_plus: Tensor, synthesis: Callable[[Tensor]
         w_plus: Codes of some faces, (B, L, D), where the directions are taken.
         synthesis: (B, L, D) to crops (B, 3, R, R).
     """
+    directions = colour_directions(w_plus, synthesis).flatten(1)
+    orthonormal, _ = torch.linalg.qr(directions.t().double())
+    basis = path.basis.double()
+    path.basis.copy_((basis - (basis @ orthonormal) @ orthonormal.t()).to(path.basis.dtype))
+
+
+def colour_directions(w_plus: Tensor, synthesis: Callable[[Tensor], Tensor]) -> Tensor:
+    """Returns how w+ moves the mean red, green and blue of a face, (3, L, D).
+
+    Args:
+        w_plus: Codes of some faces, (B, L, D), where the directions are taken.
+        synthesis: (B, L, D) to crops (B, 3, R, R).
+    """
     directions = []
     for channel in range(3):
         codes = w_plus.detach().clone().requires_grad_(True)
-        picture = synthesis(codes)[:, channel]
-        size = picture.shape[-1]
-        rows, columns = slice(size // 7, -size // 10), slice(size // 5, -size // 5)
-        picture[:, rows, columns].mean(dim=(1, 2)).sum().backward()
-        assert codes.grad is not None
-        directions.append(codes.grad.flatten(1).mean(dim=0))
-    orthonormal, _ = torch.linalg.qr(torch.stack(directions, dim=1).double())
-    basis = path.basis.double()
-    path.basis.copy_((basis - (basis @ orthonormal) @ orthonormal.t()).to(path.basis.dtype))
+        with torch.enable_grad():
+            picture = synthesis(codes)[:, channel]
+            size = picture.shape[-1]
+            rows, columns = slice(size // 7, -size // 10), slice(size // 5, -size // 5)
+            brightness = picture[:, rows, columns].mean(dim=(1, 2)).sum()
+        [gradient] = torch.autograd.grad(brightness, codes)
+        directions.append(gradient.mean(dim=0))
+    return torch.stack(directions)
 
 
 def _line_at_zero(distance: Tensor, values: Tensor, weights: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Source of the age head: Rothe et al. 2015, "DEX: Deep EXpectation of apparent ag
 Shapes: B batch, A age bins of one year, G genders, R groups.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +63,11 @@ class AgeRegressor(nn.Module):
 
     def forward(self, crops: Tensor) -> FaceReading:
         """Reads crops (B, 3, H, W), in [-1, 1]."""
-        pooled = self.trunk(crops)[-1].float().mean(dim=(2, 3))
+        return self.read(self.trunk(crops))
+
+    def read(self, features: Sequence[Tensor]) -> FaceReading:
+        """Reads the trunk's feature maps of B crops."""
+        pooled = features[-1].float().mean(dim=(2, 3))
         age_logits = self.age_head(pooled).float()
         return FaceReading(
             # Not a matrix product, which autocast would round to half a year.

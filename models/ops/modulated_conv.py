@@ -84,11 +84,16 @@ def _convolve_shared(
     x: Tensor, weight: Tensor, styles: Tensor, demodulate: bool, blur_kernel: Tensor | None
 ) -> Tensor:
     size = weight.shape[-1]
-    scaled = x * styles[:, :, None, None].to(x.dtype)
-    if blur_kernel is None:
-        out = F.conv2d(scaled, weight, padding=size // 2)
+    scaled, kernels = x, weight
+    if len(x) == 1 and not (torch.is_grad_enabled() and styles.requires_grad):
+        # One style for all: a pass over the weight is cheaper than one over the picture.
+        kernels = weight * styles[0, None, :, None, None].to(weight.dtype)
     else:
-        out = F.conv_transpose2d(scaled, weight.transpose(0, 1), stride=2)
+        scaled = x * styles[:, :, None, None].to(x.dtype)
+    if blur_kernel is None:
+        out = F.conv2d(scaled, kernels, padding=size // 2)
+    else:
+        out = F.conv_transpose2d(scaled, kernels.transpose(0, 1), stride=2)
         out = upfirdn(out, blur_kernel, pad=(1, 1))
     if not demodulate:
         return out

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from models.ops.equalised import BiasedLeakyReLU
 from models.ops.implementation import Implementation
 from models.ops.modulated_conv import ModulatedConv
+from models.ops.styled_conv import styled_conv
 from models.ops.upfirdn import Upsample
 from models.shapes import check_shape
 from models.stylegan2.config import GeneratorConfig, SynthesisConfig
@@ -71,7 +72,16 @@ class _StyledConv(nn.Module):
         self.activate = BiasedLeakyReLU(out_channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        return self.activate(self.noise(self.conv(x, w), noise))
+        if self.conv.implementation == "reference":
+            return self.activate(self.noise(self.conv(x, w), noise))
+        return styled_conv(
+            x,
+            self.conv.weight[0],
+            styles=self.conv.modulation(w),
+            bias=self.activate.bias,
+            noise=None if noise is None else self.noise.weight * noise,
+            blur_kernel=None if self.conv.blur is None else self.conv.blur.kernel,
+        )
 
 
 class _ToRGB(nn.Module):

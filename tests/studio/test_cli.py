@@ -9,7 +9,9 @@ from reage.errors import ReageError
 from studio import cli
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("demo", "validate", "submit", "status", "deliver", "doctor", "train-prior")
+COMMANDS = (
+    "demo", "validate", "submit", "status", "deliver", "doctor", "collect", "train", "train-prior"
+)  # fmt: skip
 GROUPS = {"weights": ("import", "list", "inspect", "remove")}
 
 

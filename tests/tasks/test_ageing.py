@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from models.ageing.adapter import Adapter, AdapterConfig
+from models.ageing.adapter_files import adapter_bytes, adapter_network
+from reage.adapters import AdapterFacts, register_adapter
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
@@ -13,7 +16,7 @@ from tasks.ageing import _at_ages, age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor
 from tasks.crops import Cropper, plate_frames, to_tensor
 from tasks.gpu import loaded_prior
-from tasks.refs import CastRef, LatentsRef
+from tasks.refs import AdapterRef, CastRef, LatentsRef
 
 FRAMES = FrameRange(1001, 1016)
 CURVE = {"keyframes": {1001: 30, 1016: 60}, "interpolation": "linear"}
@@ -88,10 +91,10 @@ def still_w_plus(network):
 def plan(latents_of, still_w_plus, crops, cast, tiny_prior, workspace):
     """Plans for an actor's entry over latents that do not move, unless others are given."""
 
-    def run(actor, *, w_plus=still_w_plus, apparent=None, cast=cast):
+    def run(actor, *, w_plus=still_w_plus, apparent=None, cast=cast, adapter=None):
         apparent = np.full(len(FRAMES), 44.0) if apparent is None else apparent
         latents = latents_of(w_plus, apparent, crops)
-        return plan_ageing.fn(latents, cast, tiny_prior, actor, workspace=workspace)
+        return plan_ageing.fn(latents, cast, tiny_prior, actor, adapter, workspace=workspace)
 
     return run
 
@@ -257,3 +260,56 @@ def test_plan_of_the_same_latents_is_found_again_and_of_another_age_is_not(
     )
     assert first == again
     assert other.digest != first.digest
+
+
+@pytest.fixture
+def adapter_of(network, tmp_path, monkeypatch):
+    """Registers an adapter for the tiny prior and returns its ref."""
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
+    config = network.config
+
+    def make(*, is_zero):
+        torch.manual_seed(1)
+        sizes = AdapterConfig(
+            num_layers=config.num_layers, latent_size=config.latent_size, is_zero_at_start=is_zero
+        )
+        facts = AdapterFacts(
+            prior_name="tiny",
+            prior_digest=network.digest,
+            collection_digest="",
+            num_photographs=1,
+            min_age=30,
+            max_age=70,
+            consent_document="CONSENT-1",
+            network=adapter_network(sizes),
+            recipe={},
+        )
+        return AdapterRef.of(register_adapter("ada", adapter_bytes(Adapter(sizes)), facts))
+
+    return make
+
+
+def test_adapter_that_adds_nothing_ages_as_the_prior_alone(plan, adapter_of):
+    adapter = adapter_of(is_zero=True)
+    alone, beside = plan(entry()), plan(entry(), adapter=adapter)
+    assert (alone.adapter, beside.adapter) == (None, adapter)
+    assert alone.digest != beside.digest
+    one, other = np.load(alone.path), np.load(beside.path)
+    np.testing.assert_allclose(one["offsets"], other["offsets"], atol=1e-5)
+
+
+def test_adapter_leads_elsewhere_and_changes_nothing_where_the_ages_agree(
+    plan, adapter_of, tiny_prior, workspace
+):
+    adapter = adapter_of(is_zero=False)
+    resting = plan(entry(40), adapter=adapter)
+    data = np.load(resting.path)
+    np.testing.assert_allclose(data["offsets"][0], data["source_offset"], atol=1e-5)
+    assert np.abs(data["source_offset"]).max() > 1e-3
+    still = age_chunk.fn(resting, tiny_prior, FRAMES, workspace=workspace)
+    assert np.abs(np.load(still.path)).max() < 1e-4
+    moved = [
+        np.load(age_chunk.fn(made, tiny_prior, FRAMES, workspace=workspace).path)
+        for made in (plan(entry()), plan(entry(), adapter=adapter))
+    ]
+    assert np.abs(moved[0] - moved[1]).max() > 1e-3

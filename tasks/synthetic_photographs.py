@@ -1,0 +1,131 @@
+"""Photographs of an actor whose ageing is known, made from two real portraits.
+
+The first portrait is the actor at its own age; over the years the face drifts towards the second's
+features, besides ageing as the prior has it. Every photograph is taken a little differently:
+turned, nearer or farther, lighter or darker, warmer or cooler, with grain.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from models.ageing.prior import Prior
+from models.ageing.synthetic_actor import SyntheticActor
+from reage.compositing import Layer, composite
+from reage.errors import FaceError
+from reage.faces import FaceFinder
+from reage.geometry import Similarity, warp_to_crop
+from reage.image import Image
+from reage.storage.local import atomic_file
+from tasks.crops import crop_from_picture, crop_from_synthesis, to_tensor
+from tasks.gpu import device, loaded_prior
+from tasks.refs import PriorRef
+
+DRIFT = 1.0
+_FEATHER = 0.25
+_BORDER = cv2.BORDER_REPLICATE
+_TURN_DEG, _ZOOM, _SHIFT_PX = 7.0, 0.12, 10.0
+_EXPOSURE, _GAMMA, _TINT, _GRAIN = 0.12, 0.15, 0.03, 0.012
+
+
+def write_photographs(
+    portrait: Path,
+    other: Path,
+    folder: Path,
+    prior: PriorRef,
+    *,
+    ages: Sequence[int],
+    seed: int = 0,
+) -> None:
+    """Writes one PNG an age, `{age}_{n}.png`; files that are there already stay.
+
+    Args:
+        portrait: The actor.
+        other: Who the actor's features drift towards.
+        folder: Where to.
+        prior: By which the actor ages.
+        ages: Years; one may occur several times.
+        seed: Of how the photographs are taken.
+
+    Raises:
+        FaceError: A portrait shows no face.
+    """
+    network = loaded_prior(prior)
+    pixels, landmarks = _portrait(portrait)
+    stranger, theirs = _portrait(other)
+    crop_from_portrait = crop_from_picture(landmarks, network.alignment)
+    own = _crop(pixels, crop_from_portrait, network)
+    others = [_crop(stranger, crop_from_picture(theirs, network.alignment), network)]
+    age = float(network.estimate_age(own)[0])
+    actor = SyntheticActor.between(network, own, others, age=age, amount=DRIFT)
+    back = crop_from_portrait.inverse() @ crop_from_synthesis(network)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, years in enumerate(ages):
+        target = folder / f"{years}_{number:03d}.png"
+        if target.is_file():
+            continue
+        change = actor.changes(torch.tensor([float(years)], device=device()))[0]
+        aged = _aged(pixels, change, back, landmarks)
+        taken = _taken(aged, np.random.default_rng([seed, number]))
+        with atomic_file(target, place=str(target)) as partial:
+            PillowImage.fromarray(taken).save(partial, format="PNG")
+
+
+def _portrait(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Returns pixels (H, W, 3), 0-1, and the landmarks of the largest face."""
+    picture = np.asarray(PillowImage.open(path).convert("RGB"))
+    with FaceFinder() as finder:
+        faces = finder.detect(picture)
+    if not faces:
+        raise FaceError(f"{path}: faces: got none, expected a portrait")
+    largest = max(faces, key=lambda face: face.box[2] - face.box[0])
+    return picture.astype(np.float32) / np.float32(255), largest.landmarks
+
+
+def _crop(
+    pixels: NDArray[np.float32], crop_from_portrait: Similarity, prior: Prior
+) -> torch.Tensor:
+    size = prior.alignment.size
+    return to_tensor(warp_to_crop(pixels, crop_from_portrait, (size, size))[None])
+
+
+def _aged(
+    pixels: NDArray[np.float32],
+    change: torch.Tensor,
+    portrait_from_crop: Similarity,
+    landmarks: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    layer = Layer(
+        change=np.ascontiguousarray(change.permute(1, 2, 0).cpu().numpy()),
+        plate_from_crop=portrait_from_crop,
+        landmarks=landmarks,
+        opacity=1.0,
+        feather=_FEATHER,
+        expand=0.0,
+    )
+    result, _ = composite(Image(pixels, "srgb", 8), [layer])
+    return result.pixels
+
+
+def _taken(pixels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """One way of taking the picture, uint8, (H, W, 3)."""
+    height, width = pixels.shape[:2]
+    centre = np.array([width / 2, height / 2])
+    spin = Similarity.from_parts(
+        scale=float(np.exp(rng.uniform(-_ZOOM, _ZOOM))),
+        angle_deg=float(rng.uniform(-_TURN_DEG, _TURN_DEG)),
+        shift=np.zeros(2),
+    )
+    moved = rng.uniform(-_SHIFT_PX, _SHIFT_PX, 2) + centre - spin.apply(centre[None])[0]
+    shift = Similarity.from_parts(scale=1.0, angle_deg=0.0, shift=moved)
+    framed = cv2.warpAffine(
+        pixels, (shift @ spin).matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=_BORDER
+    ).clip(0.0, 1.0)
+    lit = framed ** np.exp(rng.uniform(-_GAMMA, _GAMMA)) * (1 + rng.uniform(-_EXPOSURE, _EXPOSURE))
+    lit = lit * (1 + rng.uniform(-_TINT, _TINT, 3)) + rng.normal(0, _GRAIN, framed.shape)
+    return np.rint(np.clip(lit, 0.0, 1.0) * 255).astype(np.uint8)

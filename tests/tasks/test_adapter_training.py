@@ -1,0 +1,128 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.ageing.adapter_recipe import preset_recipe
+from models.ageing.critics import critics_of
+from models.training import load_checkpoint
+from reage.errors import TrainingError
+from tasks.adapter_training import PhotoSet, School, _Watch, new_adapter
+from tasks.gpu import loaded_prior
+
+STEPS = 5
+
+
+@pytest.fixture(scope="module")
+def network(tiny_prior):
+    return loaded_prior(tiny_prior)
+
+
+@pytest.fixture(scope="module")
+def photos(network):
+    rng = np.random.default_rng(5)
+    size = network.config.crop_size
+    crops = rng.integers(0, 255, (6, size, size, 3), np.uint8)
+    return PhotoSet.of(network, critics_of(network), crops, np.linspace(30, 70, 6))
+
+
+def recipe_of(network, **changes):
+    recipe = preset_recipe(crop_size=network.config.crop_size, steps=STEPS)
+    return replace(recipe, batch_size=3, **changes)
+
+
+def train(network, photos, recipe, path, report=lambda *_: None):
+    adapter = new_adapter(network, recipe)
+    School.of_adapter(network, critics_of(network), adapter, photos, recipe).run(path, report)
+    return adapter
+
+
+class Killed(Exception):
+    """Stands for a process that ends between two steps."""
+
+
+def test_killed_training_resumes_to_the_same_bits(network, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.adapter_training.SAVE_EVERY", 2)
+    recipe = recipe_of(network)
+    whole = train(network, photos, recipe, tmp_path / "whole.pt")
+
+    def killer(step, steps, losses):
+        if step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(network, photos, recipe, tmp_path / "cut.pt", killer)
+    assert load_checkpoint(tmp_path / "cut.pt")["step"] == 2
+    seen = []
+    resumed = train(
+        network, photos, recipe, tmp_path / "cut.pt", lambda step, *_: seen.append(step)
+    )
+    assert seen == [3, 4, 5]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], tensor), name
+
+
+def test_finished_training_is_only_loaded(network, photos, tmp_path):
+    recipe = recipe_of(network)
+    first = train(network, photos, recipe, tmp_path / "a.pt")
+    seen = []
+    again = train(network, photos, recipe, tmp_path / "a.pt", lambda *step: seen.append(step))
+    assert seen == []
+    assert torch.equal(first.state_dict()["fc_0.0.weight"], again.state_dict()["fc_0.0.weight"])
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_training_moves_the_adapter_and_nothing_else(network, photos, tmp_path, preset):
+    recipe = replace(preset_recipe(preset, crop_size=96, steps=2), batch_size=2)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    start = new_adapter(network, recipe)
+    trained = train(network, photos, recipe, tmp_path / "a.pt")
+    assert any(
+        not torch.equal(tensor, start.state_dict()[name])
+        for name, tensor in trained.state_dict().items()
+    )
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_photographs_are_better_met_after_training_than_before(network, photos, tmp_path):
+    recipe = replace(recipe_of(network), steps=40, extrapolates=False)
+    totals = []
+    train(network, photos, recipe, tmp_path / "a.pt", lambda s, n, x: totals.append(x["total"]))
+    assert np.mean(totals[-10:]) < np.mean(totals[:10])
+
+
+def test_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
+    network, photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tasks.adapter_training.SAVE_EVERY", 1)
+    recipe, path = recipe_of(network), tmp_path / "a.pt"
+    adapter = new_adapter(network, recipe)
+    school = School.of_adapter(network, critics_of(network), adapter, photos, recipe)
+
+    def spoil(step, steps, losses):
+        if step == 2:
+            with torch.no_grad():
+                adapter.get_submodule("fc_0")[2].weight.fill_(math.nan)
+
+    with pytest.raises(TrainingError, match=r"step 2: loss: got nan.*the state before is kept"):
+        school.run(path, spoil)
+    assert load_checkpoint(path)["step"] == 2
+
+
+def test_loss_that_runs_away_is_named():
+    watch = _Watch()
+    for step in range(10):
+        watch.see(step, 1.0)
+    with pytest.raises(TrainingError, match="expected at most 20 times its best"):
+        for step in range(10, 200):
+            watch.see(step, 1000.0)
+
+
+def test_photographs_are_mirrored_and_keep_their_ages(network, photos):
+    assert len(photos.ages) == 12
+    assert torch.equal(photos.crops[6:], photos.crops[:6].flip(3))
+    assert torch.equal(photos.ages[:6], photos.ages[6:])
+    assert (photos.range.low, photos.range.high) == (30.0, 70.0)
