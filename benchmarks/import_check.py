@@ -131,6 +131,7 @@ def main() -> int:
             "relative_errors": errors,
             "entry_bytes": sizes,
             "import_peak_gib": round(peak, 2),
+            "load_average": round(os.getloadavg()[0], 1),
         }
         print(f"wrote {record('import_check', facts)}")
     return 0 if max(errors.values()) <= TOLERANCE_CPU else 1

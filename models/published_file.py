@@ -1,4 +1,4 @@
-"""Reads published weight files, torch pickles and safetensors, and writes safetensors.
+"""Reads published weight files, torch pickles and safetensors, and loads them into networks.
 
 Nothing in a file is executed: a pickle may ask for tensors and plain values only, and one that asks
 for more is refused with the name of what it asked for. Large files are mapped, not read. Knows no
@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 State = dict[str, Tensor]
 
+_MAX_NAMED = 8
 _ZIP_START = b"PK\x03\x04"
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 _ERRNO = re.compile(r"os error (\d+)")
@@ -76,6 +77,52 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         number = _ERRNO.search(str(error))
         code = int(number[1]) if number else 0
         raise OSError(code, re.sub(r"^.*I/O error: | \(os error.*$", "", str(error))) from error
+
+
+def load_state(
+    network: nn.Module, state: Mapping[str, Tensor], *, place: str, assign: bool = False
+) -> None:
+    """Loads a state dict, all of it or nothing.
+
+    Args:
+        network: Changed only if every key and shape fits.
+        state: Tensors by key.
+        place: What is loaded, for the message.
+        assign: Makes the tensors the network's own instead of copying them; a network made on the
+            meta device, which has none, then never holds memory of its own.
+
+    Raises:
+        CheckpointError: A key is missing, unexpected, or has another shape; some are named.
+    """
+    check_state(network, state, place=place)
+    network.load_state_dict(dict(state), assign=assign)
+
+
+def check_state(network: nn.Module, state: Mapping[str, Tensor], *, place: str) -> None:
+    """Raises CheckpointError unless `load_state` would load; the network may be on meta."""
+    own = network.state_dict()
+    missing = sorted(set(own) - set(state))
+    unexpected = sorted(set(state) - set(own))
+    shapes = [
+        f"{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    problems = [
+        f"{word} {_some(keys)}"
+        for word, keys in (("missing", missing), ("unexpected", unexpected), ("shape of", shapes))
+        if keys
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{place}: keys: got {'; '.join(problems)}, "
+            f"expected the {len(own)} of {type(network).__name__}"
+        )
+
+
+def _some(keys: list[str]) -> str:
+    named = ", ".join(keys[:_MAX_NAMED])
+    return named if len(keys) <= _MAX_NAMED else f"{named} and {len(keys) - _MAX_NAMED} more"
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -5,6 +5,7 @@ came from in its receipt. Knows nothing of networks: the entry's files are writt
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,23 @@ def find_weights(name: str) -> WeightsRecord:
         f"weights {name}: name: got {name}, expected one of: {known}; import the file "
         "(reage weights import --help)"
     )
+
+
+def locate_weights(name: str) -> Path | None:
+    """Returns the folder of weights of this name, however damaged; None if there are none."""
+    folders = (weights_folder(kind) / name for kind in KINDS)
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def built_on(name: str) -> list[str]:
+    """Returns the names of weights that build on those of this name."""
+    found: dict[str, WeightsRecord] = {}
+    for kind in KINDS:
+        for other in names_in(weights_folder(kind)):
+            with suppress(RegistryError):  # damaged ones build on nothing
+                found[other] = _recorded(kind, other)
+    digest = found[name].digest if name in found else None
+    return [other for other, record in found.items() if digest and record.base_digest == digest]
 
 
 def find_of_kind(kind: str) -> WeightsRecord | None:

@@ -8,14 +8,17 @@ from rich.console import Console
 from rich.table import Table
 
 from reage.errors import RegistryError
+from reage.naming import check_name
 from reage.registry import find_prior, is_embedded, list_priors, registry_folder
-from reage.registry_entry import CARD, WEIGHTS, remove_entry
+from reage.registry_entry import CARD, remove_entry
 from reage.registry_weights import (
     KINDS,
     RIGHTS,
     WeightsRecord,
+    built_on,
     find_weights,
     list_weights,
+    locate_weights,
 )
 from studio.console import marked
 
@@ -99,8 +102,9 @@ def remove(
     """Removes a registered prior or imported weights; deliveries made with them stay."""
     folder = _removable(name)
     if not yes:
-        size = _megabytes((folder / WEIGHTS).stat().st_size)
-        typer.confirm(f"Remove {name} ({size})? It can be imported or trained again", abort=True)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        question = f"Remove {name} ({_megabytes(size)})? It can be imported or trained again"
+        typer.confirm(question, abort=True)
     remove_entry(folder)
     out.print(f"[bold]{name}[/bold] removed")
 
@@ -112,20 +116,19 @@ def _removable(name: str) -> Path:
             f"weights {name}: remove: got the embedded prior, expected a registered one; "
             "Reage's defaults need it"
         )
-    records = list_weights()
-    record = next((r for r in records if r.name == name), None)
-    if record is None:
-        folder = registry_folder() / name
+    check_name(name, what="weights")
+    folder = locate_weights(name)
+    if folder is None:
         if name not in list_priors():
             find_weights(name)  # says which there are
-        return folder
-    needed_by = [other.name for other in records if other.base_digest == record.digest]
+        return registry_folder() / name
+    needed_by = built_on(name)
     if needed_by:
         raise RegistryError(
             f"weights {name}: remove: got weights that {', '.join(needed_by)} builds on, expected "
             "ones that nothing needs; remove those first"
         )
-    return record.folder
+    return folder
 
 
 def _say(record: WeightsRecord) -> None:

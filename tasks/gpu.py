@@ -72,4 +72,4 @@ def _check_judges(ref: PriorRef, prior: Prior) -> None:
                 f"{judge.digest[:12]}…; submit the shot anew"
             )
     if any(judge.kind == "compact" for judge in ref.judges):
-        log.warning("prior without judges of its own prior=%s %s", ref.name, prior.judged_by)
+        log.warning('a judge stands in prior=%s judged_by="%s"', ref.name, prior.judged_by)

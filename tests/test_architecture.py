@@ -38,7 +38,7 @@ MODEL_ORDER = {
     "shapes": set(),
     "published_file": set(),
     "ops": {"shapes"},
-    "stylegan2": {"shapes", "published_file", "ops"},
+    "stylegan2": {"shapes", "ops"},
     "face": {"shapes", "ops"},
     "ageing": {"shapes", "published_file", "ops", "stylegan2", "face"},
     "losses": {"shapes", "ops"},

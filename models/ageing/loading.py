@@ -15,8 +15,7 @@ from models.face.dex import DEX, DEXConfig
 from models.face.irse50 import IRSE50, IRSE50Config
 from models.face.region import Region
 from models.ops.irse import IRSEConfig
-from models.published_file import CheckpointError, read_tensors
-from models.stylegan2.checkpoint import load_state
+from models.published_file import CheckpointError, load_state, read_tensors
 
 
 def load_prior(folder: Path, judges: Mapping[str, Path] | None = None) -> Prior:

@@ -19,8 +19,7 @@ from models.ageing.adapter import Adapter, AdapterConfig
 from models.ageing.prior import PriorError
 from models.ageing.prior_files import WEIGHTS_NAME, read_description
 from models.ageing.sam import SamNetworks, SamPrior
-from models.published_file import CheckpointError, State, read_tensors
-from models.stylegan2.checkpoint import load_state
+from models.published_file import CheckpointError, State, load_state, read_tensors
 
 KIND = "mytm"
 _ADAPTER = "blender."

@@ -23,8 +23,7 @@ from models.ageing.sam import SamConfig, SamNetworks
 from models.face.dex import DEX, DEXConfig, dex_state
 from models.face.irse50 import IRSE50, IRSE50Config
 from models.face.perceptual import LPIPS, lpips_state
-from models.published_file import CheckpointError, State, read_content
-from models.stylegan2.checkpoint import check_state
+from models.published_file import CheckpointError, State, check_state, read_content
 from models.stylegan2.config import GeneratorConfig
 from models.stylegan2.synthesis import Generator
 

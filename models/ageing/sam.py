@@ -21,8 +21,7 @@ from models.ageing.judges import Judges
 from models.ageing.prior import FFHQAlignment, Prior, PriorError, check_age_range
 from models.ageing.prior_files import CONFIG_NAME, WEIGHTS_NAME, tuples
 from models.ops.irse import IRSEConfig
-from models.published_file import CheckpointError, read_tensors
-from models.stylegan2.checkpoint import load_state
+from models.published_file import CheckpointError, load_state, read_tensors
 from models.stylegan2.config import GeneratorConfig, MappingConfig, SynthesisConfig
 from models.stylegan2.synthesis import Generator
 

@@ -6,7 +6,14 @@ import errno
 import pytest
 import torch
 
-from models.published_file import CheckpointError, read_content, read_tensors, write_tensors
+from models.ageing.adapter import Adapter, AdapterConfig
+from models.published_file import (
+    CheckpointError,
+    load_state,
+    read_content,
+    read_tensors,
+    write_tensors,
+)
 from tests.published_files import Trap
 
 
@@ -99,3 +106,17 @@ def test_full_disk_is_what_the_system_calls_it(tmp_path, tensors, monkeypatch):
     with pytest.raises(OSError, match="No space left on device") as caught:
         write_tensors(tmp_path / "a.safetensors", tensors)
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_load_state_names_every_key_that_does_not_fit_and_changes_nothing():
+    adapter = Adapter(AdapterConfig(num_layers=4, latent_size=8, bottleneck_size=2, global_size=3))
+    before = adapter.age_mlp[0].bias.clone()
+    state = {key: torch.ones_like(value) for key, value in adapter.state_dict().items()}
+    state["stranger"] = state.pop("fc_0.0.bias")
+    state["age_mlp.2.bias"] = torch.zeros(5)
+    with pytest.raises(CheckpointError) as error:
+        load_state(adapter, state, place="adapter ada_v004")
+    message = str(error.value)
+    assert message.startswith("adapter ada_v004: keys: got missing fc_0.0.bias; ")
+    assert "unexpected stranger; shape of age_mlp.2.bias (5,) for (16,)" in message
+    assert torch.equal(adapter.age_mlp[0].bias, before)

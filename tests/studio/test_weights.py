@@ -155,6 +155,20 @@ def test_remove_asks_unless_told_and_then_removes(call, tmp_path):
     assert (code, "expected one of: none" in err) == (1, True)
 
 
+def test_remove_takes_away_what_is_damaged(call, tmp_path):
+    call("import", write_published(tmp_path / "a.pt", "dex"), "--as", "dex")
+    (find_weights("dex").folder / "registered.json").write_text("{")
+    assert call("list")[0] == 1
+    assert call("remove", "dex", "--yes")[0] == 0
+    assert call("list")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["../../priors", ".", ""])
+def test_remove_takes_no_path(call, name):
+    code, _, err = call("remove", name, "--yes")
+    assert (code, "expected lower-case letters" in err) == (1, True)
+
+
 def test_remove_refuses_what_others_need(call, tmp_path):
     code, _, err = call("remove", "compact", "--yes")
     assert (code, "Reage's defaults need it" in err) == (1, True)

@@ -13,8 +13,7 @@ from models.ageing.mytm import load_personal_sam, personal_difference
 from models.ageing.prior import PriorError
 from models.ageing.prior_files import weights_digest
 from models.ageing.sam import SamNetworks, SamPrior, with_age
-from models.published_file import write_tensors
-from models.stylegan2.checkpoint import load_state
+from models.published_file import load_state, write_tensors
 from reage.registry import find_prior
 from tests.published_files import CROP, SMALL, personal_state, small_state
 

@@ -15,7 +15,7 @@ from models.ageing.published import PUBLISHED
 from models.ageing.sam import SamNetworks, SamPrior
 from models.face.dex import DEX
 from models.face.irse50 import IRSE50
-from models.stylegan2.checkpoint import load_state
+from models.published_file import load_state
 from reage.registry import find_prior
 from tests.published_files import CROP, SMALL, SYNTHESIS, small_state
 
