@@ -9,7 +9,7 @@ from reage.errors import ReageError
 from studio import cli
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("demo", "validate", "submit", "status", "deliver", "doctor", "train-prior")
+COMMANDS = ("demo", "validate", "submit", "status", "deliver", "doctor", "collect", "train-prior")
 
 
 def write_manifests(folder, *, target_age="60"):
