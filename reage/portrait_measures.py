@@ -66,12 +66,12 @@ class PortraitLimits:
     """
 
     min_eye_distance: float = 24.0
-    min_sharpness: float = 0.12
+    min_sharpness: float = 0.18
     max_yaw_deg: float = 45.0
     max_pitch_deg: float = 35.0
     max_outside: float = 0.05
-    max_disagreement: float = 0.02
-    min_similarity: float = 0.3
+    max_disagreement: float = 0.015
+    min_similarity: float = 0.5
     duplicate_similarity: float = 0.95
     duplicate_bits: int = 36
 
