@@ -91,6 +91,6 @@ def test_document_counts_reasons_and_is_json(tmp_path):
     assert list(document["reasons"].items()) == [("no face", 2), ("blurred", 1)]
     assert document["num_estimated"] == 1
     assert document["accepted"][0]["sharpness"] == 1
-    assert "2 photographs, ages 35-35 (1 by name, 1 by estimated), 3 refused" in found.headline
+    assert "2 photographs, ages 35-35 (1 by name, 1 estimated), 3 refused" in found.headline
     write_collection_page(found, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == render_collection_page(found)
