@@ -85,7 +85,10 @@ class CollectionReport:
             return "no photograph was accepted"
         ages = [photo.age for photo in self.accepted]
         sources = Counter(photo.age_source for photo in self.accepted)
-        told = ", ".join(f"{count} by {source}" for source, count in sources.most_common())
+        told = ", ".join(
+            f"{count} {'' if source == 'estimated' else 'by '}{source}"
+            for source, count in sources.most_common()
+        )
         return (
             f"{len(ages)} photographs, ages {min(ages):.0f}-{max(ages):.0f} ({told}), "
             f"{len(self.refused)} refused, prior {self.prior}"

@@ -53,6 +53,13 @@ class FaceMeasures:
 class PortraitLimits:
     """What a photograph must reach to be learnt from.
 
+    Measured on 79 official portraits, 65 research photographs and frames of two clips. Sharpness:
+    0.33-0.63 and 0.17-0.56 as they are; 0.20-0.27 after a blur of 1 % of the face's height, at most
+    0.19 after 2 %. Disagreement: at most 0.008 in the open, 0.007-0.022 where half the face is
+    covered; dark glasses and covered mouths do not show in it. Hashes of different people: 42 bits
+    apart or more. Likeness, with the compact prior: at least 0.72 to the mean of one person's
+    frames; between people at most 0.43 in 95 % of pairs, but 0.69 among portraits of elderly men.
+
     Attributes:
         min_eye_distance: px between the irises.
         min_sharpness: See `sharpness_of`.
@@ -66,12 +73,12 @@ class PortraitLimits:
     """
 
     min_eye_distance: float = 24.0
-    min_sharpness: float = 0.12
+    min_sharpness: float = 0.18
     max_yaw_deg: float = 45.0
     max_pitch_deg: float = 35.0
     max_outside: float = 0.05
-    max_disagreement: float = 0.02
-    min_similarity: float = 0.3
+    max_disagreement: float = 0.012
+    min_similarity: float = 0.5
     duplicate_similarity: float = 0.95
     duplicate_bits: int = 36
 
@@ -142,8 +149,8 @@ def fault_of(name: str, face: FaceMeasures, limits: PortraitLimits) -> Refusal |
         ("cut off", "of the face outside the picture", face.outside, limits.max_outside, False),
         ("turned away", "degrees to the side", abs(face.yaw_deg), limits.max_yaw_deg, False),
         ("turned away", "degrees up or down", abs(face.pitch_deg), limits.max_pitch_deg, False),
-        ("hidden", "of doubt in the landmarks", face.disagreement, limits.max_disagreement, False),
         ("blurred", "sharpness", face.sharpness, limits.min_sharpness, True),
+        ("hidden", "of doubt in the landmarks", face.disagreement, limits.max_disagreement, False),
     )
     for reason, what, got, limit, is_least in checks:
         if got < limit if is_least else got > limit:

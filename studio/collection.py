@@ -10,6 +10,8 @@ from rich.text import Text
 
 from studio.console import marked
 
+_MOST_ROWS = 30
+
 
 def run_collection(manifest: Path, *, prior: str, work: Path, console: Console) -> None:
     """Gathers the collection that an actor's manifest names, and prints the table.
@@ -35,11 +37,13 @@ def run_collection(manifest: Path, *, prior: str, work: Path, console: Console) 
 
 
 def refusal_table(document: dict[str, Any]) -> Table:
-    """Returns a row for each file refused."""
+    """Returns a row for each file refused, the first of them when they are many."""
     table = Table("refused", "file", "found", box=None, pad_edge=False)
-    for refusal in document["refused"]:
+    for refusal in document["refused"][:_MOST_ROWS]:
         reason = Text(refusal["reason"], style="red")
         table.add_row(reason, Text(refusal["name"]), Text(refusal["detail"]))
+    if (num_more := len(document["refused"]) - _MOST_ROWS) > 0:
+        table.add_row("…", f"{num_more} more in the report", "")
     return table
 
 

@@ -58,6 +58,15 @@ def test_consent_holds_for_any_show_and_without_a_shots_document():
     check(actor(shows="any"), show="other", document_id=None)
 
 
+def test_consent_to_training_needs_no_show_but_the_use():
+    learning = {"use": "train", "show": None, "document_id": None}
+    check(actor(scope=["train"], shows=["demo"]), **learning)
+    with pytest.raises(ConsentError, match="expected train among the uses"):
+        check(actor(scope=["render"]), **learning)
+    with pytest.raises(ConsentError, match="expires"):
+        check(actor(scope=["train"]), **learning, today=date(2040, 1, 1))
+
+
 def test_consent_holds_until_the_day_it_is_revoked():
     check(actor(revoked="2026-06-02"))
 

@@ -1,6 +1,6 @@
 import pytest
 
-from reage.errors import ConsentError, StorageError
+from reage.errors import ConsentError, NamingError, StorageError
 from reage.naming import ShotId
 from reage.workspace import Workspace
 
@@ -85,3 +85,11 @@ def test_remembered_document_is_recalled_and_replaced(tmp_path):
     workspace.remember("package", {"a": 2})
     assert workspace.recall("package") == {"a": 2}
     assert [p.name for p in workspace.folder.iterdir()] == ["package.json"]
+
+
+def test_actor_has_a_work_folder_of_its_own(tmp_path):
+    workspace = Workspace.of_actor(tmp_path, "ada")
+    assert workspace.folder == tmp_path / "actors" / "ada"
+    assert workspace.step("frames", _write, plate="abc").folder.is_relative_to(workspace.folder)
+    with pytest.raises(NamingError, match="actor: got"):
+        Workspace.of_actor(tmp_path, "../ada")

@@ -176,3 +176,16 @@ def test_open_storage_knows_what_a_uri_means(tmp_path, s3_server):
 def test_open_storage_refuses_what_it_cannot_mean(uri, s3_server):
     with pytest.raises(StorageError, match=r": got .*, expected "):
         open_storage(uri, settings=s3_server.settings)
+
+
+def test_listing_tells_size_and_a_stamp_that_changes_with_the_bytes(storage):
+    storage.put_bytes("a/1.jpg", b"one")
+    storage.put_bytes("a/2.jpg", b"three")
+    before = storage.list_objects("a/")
+    assert [(item.key, item.num_bytes) for item in before] == [("a/1.jpg", 3), ("a/2.jpg", 5)]
+    assert storage.list_objects("a/") == before
+    assert [item.key for item in before] == storage.list_keys("a/")
+    storage.put_bytes("a/1.jpg", b"two")
+    after = storage.list_objects("a/")
+    assert after[0].stamp != before[0].stamp
+    assert after[1] == before[1]
