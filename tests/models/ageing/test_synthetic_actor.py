@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models.ageing.path import colour_directions
-from models.ageing.synthetic_actor import SyntheticActor, ageing_directions, without
+from models.ageing.synthetic_actor import PACE_AGES, SyntheticActor, ageing_directions, without
 
 
 @pytest.fixture
@@ -11,12 +13,22 @@ def actor(moving_prior, four_crops):
     return SyntheticActor.between(moving_prior, identity, others[:2], age=45.0, amount=0.5)
 
 
-def test_actor_without_drift_ages_as_the_prior_has_it(moving_prior, four_crops):
+def test_actor_without_drift_stays_on_the_priors_path(moving_prior, four_crops):
     crop = four_crops[:1]
     still = SyntheticActor.between(moving_prior, crop, [four_crops[1:2]], age=45.0, amount=0.0)
-    ages = torch.tensor([25.0, 70.0])
-    expected = moving_prior.change(crop.expand(2, -1, -1, -1), torch.full((2,), 45.0), ages)
-    torch.testing.assert_close(still.changes(ages), expected)
+    expected = moving_prior.change(
+        crop.expand(3, -1, -1, -1), torch.full((3,), 45.0), still.path_ages[3:6]
+    )
+    torch.testing.assert_close(still.changes(PACE_AGES[3:6]), expected)
+    assert (still.path_ages.diff() >= 0).all()
+
+
+def test_pace_makes_the_actor_look_its_age_to_the_prior(moving_prior, actor):
+    def error(someone):
+        seen = moving_prior.estimate_age(someone.faces(PACE_AGES).clamp(-1, 1))
+        return (seen - PACE_AGES).abs().mean()
+
+    assert error(actor) <= error(replace(actor, path_ages=PACE_AGES))
 
 
 def test_drift_is_nothing_in_the_middle_and_grows_to_both_sides(actor):
