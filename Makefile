@@ -12,7 +12,8 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix docs parity import-check bench bench-prior bench-alignment clean
+.PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-mytm \
+        bench-prior bench-published clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +53,9 @@ import-check: $(STAMP) ## import seeded weights of full size and run them agains
 
 bench: $(STAMP) ## seconds a frame by stage, and peak memory against shot length
 	$(BIN)/python -m benchmarks.shot
+
+bench-published: $(STAMP) ## published sizes: decoder, inference and training step against the published flow
+	$(BIN)/python -m benchmarks.published_speed
 
 bench-alignment: $(STAMP) ## judge FFHQ alignment by the mesh: DATA=<utkface folder>
 	$(BIN)/python -m benchmarks.alignment $(if $(DATA),--data $(DATA))

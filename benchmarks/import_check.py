@@ -28,8 +28,8 @@ from benchmarks.published_checkpoints import as_published, seeded_state
 from benchmarks.record import record
 from models.ageing.mytm import load_personal_sam
 from models.ageing.sam import SamPrior
-from reage.registry import find_prior
-from reage.registry_weights import find_weights
+from reage.registry.priors import find_prior
+from reage.registry.weights import find_weights
 from tasks.gpu import device, loaded_prior
 from tasks.refs import PriorRef
 

@@ -101,6 +101,16 @@ class PublishedStack:
         return self._filled("blender", lambda: Adapter(AdapterConfig.published()))
 
     @cached_property
+    def age_encoder(self) -> GradualStyleEncoder:
+        """SAM's encoder of picture and age with the recipe's weights."""
+        return self._encoder("encoder", 4)
+
+    @cached_property
+    def picture_encoder(self) -> GradualStyleEncoder:
+        """The encoder of the picture alone with the recipe's weights."""
+        return self._encoder("pretrained_encoder", 3)
+
+    @cached_property
     def identity(self) -> IRSE50:
         """The identity network with the recipe's weights."""
         return self._filled("irse50", lambda: IRSE50(IRSE50Config())).requires_grad_(False)

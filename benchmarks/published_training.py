@@ -4,6 +4,8 @@ The networks are those of published_stack.py; the terms are models/ageing/object
 preset that follows the released code.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -53,7 +55,7 @@ def judged(mode: str, reference_ages: NDArray[np.float32], stack: PublishedStack
         mode=torch.full((2,), MODES[mode], device=stack.device),
         prior_picture=lambda rows: prior_pictures(stack, rows),
     )
-    judgement = _objective(reference_ages, stack)(batch)
+    judgement = objective(reference_ages, stack)(batch)
     gradients = torch.autograd.grad(judgement.total, (picture, w_plus))
     arrays: Arrays = {}
     for label in LABELS:
@@ -72,7 +74,8 @@ def prior_pictures(stack: PublishedStack, rows: Tensor) -> Tensor:
     return torch.cat([F.adaptive_avg_pool2d(stack.decoder(w[None]), 256) for w in latents])
 
 
-def _objective(reference_ages: NDArray[np.float32], stack: PublishedStack) -> AgeingObjective:
+def objective(reference_ages: NDArray[np.floating[Any]], stack: PublishedStack) -> AgeingObjective:
+    """Returns the released code's objective with photographs of ages (N,), shares of a century."""
     years = np.round(reference_ages.astype(np.float64) * 100, 4)
     embeddings = [stack.drawn(f"ref{j}", (1, 512)) for j in range(len(years))]
     references = ReferenceSet(

@@ -14,7 +14,7 @@ from flows.progress import stage_progress
 from reage.errors import CollectionError
 from reage.manifest import ActorManifest, load_actor
 from reage.provenance import AuditLog
-from reage.registry import find_prior
+from reage.registry.priors import find_prior
 from reage.workspace import Workspace
 from tasks.collections import gather_collection as gather
 from tasks.refs import CollectionRef, PriorRef

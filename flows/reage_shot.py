@@ -13,7 +13,6 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.consent import require_consent
 from flows.progress import ShotProgress, shot_progress
-from reage.adapters import NO_ADAPTER, find_adapter
 from reage.delivery import DeliveryRef
 from reage.framerange import FrameRange
 from reage.manifest import (
@@ -25,7 +24,8 @@ from reage.manifest import (
     load_shot,
 )
 from reage.provenance import AuditLog
-from reage.registry import find_prior
+from reage.registry.adapters import NO_ADAPTER, find_adapter
+from reage.registry.priors import find_prior
 from reage.workspace import Workspace
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor

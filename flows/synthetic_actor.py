@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from reage.registry import DEFAULT_PRIOR, find_prior
+from reage.registry.priors import DEFAULT_PRIOR, find_prior
 from tasks.refs import PriorRef
 from tasks.synthetic_photographs import write_photographs
 

@@ -16,12 +16,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.consent import require_training_consent
 from flows.progress import training_progress
-from reage.adapters import AdapterFacts, AdapterRecord, register_adapter
+from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import CollectionError
 from reage.manifest import ActorManifest, load_actor
-from reage.portrait_measures import PortraitLimits
 from reage.provenance import AuditLog
-from reage.registry import DEFAULT_PRIOR, find_prior
+from reage.registry.adapters import AdapterFacts, AdapterRecord, register_adapter
+from reage.registry.priors import DEFAULT_PRIOR, find_prior
 from reage.workspace import Workspace
 from tasks.adapters import adapter_recipe, train_adapter
 from tasks.collections import gather_collection

@@ -13,7 +13,7 @@ from prefect import flow, get_run_logger
 from flows.progress import stage_progress
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.registry import list_priors, register_prior
+from reage.registry.priors import list_priors, register_prior
 from tasks.prior_adversary import train_adversary
 from tasks.prior_faces import prepare_faces
 from tasks.prior_training import (

@@ -12,8 +12,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from reage.errors import ReageError
-from reage.registry import find_prior
-from reage.registry_weights import COMMANDS, list_weights
+from reage.registry.priors import find_prior
+from reage.registry.weights import COMMANDS, list_weights
 from reage.storage import StorageSettings
 from reage.video import available_formats
 

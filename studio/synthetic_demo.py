@@ -13,7 +13,7 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from rich.console import Console
 
-from reage.portrait_measures import PortraitLimits
+from reage.collection.portrait_measures import PortraitLimits
 from reage.side_by_side import write_side_by_side
 from studio.console import marked
 from studio.demo import SYNTHETIC, delivered_files, demo_plate, demo_shot

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from reage.adapters import AdapterRecord
+from reage.registry.adapters import AdapterRecord
 from studio.console import marked
 
 

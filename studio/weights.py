@@ -9,9 +9,9 @@ from rich.table import Table
 
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.registry import find_prior, is_embedded, list_priors, registry_folder
-from reage.registry_entry import CARD, remove_entry
-from reage.registry_weights import (
+from reage.registry.entry import CARD, remove_entry
+from reage.registry.priors import find_prior, is_embedded, list_priors, registry_folder
+from reage.registry.weights import (
     KINDS,
     RIGHTS,
     WeightsRecord,

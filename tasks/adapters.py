@@ -32,7 +32,7 @@ from models.face.perceptual import LPIPS
 from models.published_file import read_tensors
 from reage.age_strip import StripRow, compose_age_strip
 from reage.errors import RegistryError, TrainingError
-from reage.registry_weights import find_of_kind
+from reage.registry.weights import find_of_kind
 from reage.storage.local import atomic_file
 from reage.workspace import Workspace
 from tasks.adapter_training import SAVE_EVERY, PhotoSet, School, new_adapter

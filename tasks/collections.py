@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from reage.collection import (
+from reage.collection.ages import (
     TABLE_NAME,
     CollectionTable,
     DatedPhoto,
@@ -33,17 +33,17 @@ from reage.collection import (
     strangers_among,
     table_key,
 )
-from reage.collection_page import write_collection_page
-from reage.collection_report import (
+from reage.collection.page import write_collection_page
+from reage.collection.portrait_measures import PortraitLimits
+from reage.collection.report import (
     FEW_PHOTOGRAPHS,
     AcceptedPhoto,
     CollectionReport,
     RefusedPhoto,
 )
-from reage.collection_sheet import compose_collection_sheet
+from reage.collection.selection import SeenPhoto, SelectedPhoto, Selection, select_photos
+from reage.collection.sheet import compose_collection_sheet
 from reage.errors import CollectionError
-from reage.portrait_measures import PortraitLimits
-from reage.selection import SeenPhoto, SelectedPhoto, Selection, select_photos
 from reage.storage import file_digest
 from reage.workspace import Step, Workspace
 from tasks.fetching import fetched_folder, local_path
@@ -92,7 +92,7 @@ def gather_collection(
     Consent to training is asked before, by the flow.
 
     Args:
-        place: Folder, `file:///folder` or `s3://bucket/prefix`; see `reage.collection`.
+        place: Folder, `file:///folder` or `s3://bucket/prefix`; see `reage.collection.ages`.
         prior: In whose alignment the crops are made, and which tells likeness and age.
         actor: Whose photographs they are, for the report.
         references: Places of photographs of the actor alone, which tell the actor from others.

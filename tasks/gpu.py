@@ -10,8 +10,8 @@ from models.ageing.adapter import Adapter
 from models.ageing.adapter_files import AdapterFileError, load_adapter
 from models.ageing.loading import load_prior
 from models.ageing.prior import Prior, PriorError
-from reage.adapters import find_adapter
 from reage.errors import RegistryError
+from reage.registry.adapters import find_adapter
 from tasks.refs import AdapterRef, PriorRef
 
 log = logging.getLogger(__name__)

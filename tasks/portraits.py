@@ -18,19 +18,19 @@ import torch
 from numpy.typing import NDArray
 
 from models.ageing.prior import Prior
-from reage.collection import DatedPhoto, Refusal, unreadable
-from reage.contact_sheet import resized
-from reage.errors import FaceError, PhotographError
-from reage.faces import FaceFinder
-from reage.geometry import Similarity, warp_to_crop
-from reage.photograph import Photograph, decode_photograph, read_file, read_photograph
-from reage.portrait_measures import (
+from reage.collection.ages import DatedPhoto, Refusal, unreadable
+from reage.collection.portrait_measures import (
     HASH_SIDE,
     FaceMeasures,
     hash_of,
     measure_face,
     upright_luma,
 )
+from reage.contact_sheet import resized
+from reage.errors import FaceError, PhotographError
+from reage.faces import FaceFinder
+from reage.geometry import Similarity, warp_to_crop
+from reage.photograph import Photograph, decode_photograph, read_file, read_photograph
 from reage.workspace import Step, Workspace
 from tasks.crops import Crop, crop_from_picture, to_tensor
 from tasks.gpu import loaded_prior

@@ -9,10 +9,10 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from reage.adapters import AdapterRecord
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
-from reage.registry import PriorRecord
+from reage.registry.adapters import AdapterRecord
+from reage.registry.priors import PriorRecord
 
 
 @dataclass(frozen=True, kw_only=True)

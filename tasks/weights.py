@@ -17,9 +17,9 @@ from models.ageing.published import PUBLISHED, PublishedSizes, PublishedWeights
 from models.ageing.published import read_published_weights as read_weights
 from models.published_file import CheckpointError, State, read_tensors, write_tensors
 from reage.errors import RegistryError, StorageError
-from reage.registry import list_priors
-from reage.registry_entry import CARD, CONFIG, WEIGHTS
-from reage.registry_weights import (
+from reage.registry.entry import CARD, CONFIG, WEIGHTS
+from reage.registry.priors import list_priors
+from reage.registry.weights import (
     DEFAULT_NAMES,
     KNOWN_TERMS,
     RIGHTS,

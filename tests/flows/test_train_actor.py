@@ -12,11 +12,11 @@ from PIL import Image
 from flows.reage_shot import find_adapter_for, reage_shot
 from flows.synthetic_actor import photograph_synthetic_actor
 from flows.train_actor import train_actor
-from reage.adapters import adapter_versions, register_adapter
+from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import CollectionError, ConsentError, RegistryError, TrainingError
 from reage.manifest import ActorInShot
-from reage.portrait_measures import PortraitLimits
-from reage.registry import find_prior
+from reage.registry.adapters import adapter_versions, register_adapter
+from reage.registry.priors import find_prior
 from studio.demo import delivered_files, demo_shot
 from tasks.refs import PriorRef
 

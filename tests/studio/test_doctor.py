@@ -3,8 +3,8 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from reage.registry import find_prior
-from reage.registry_weights import weights_folder
+from reage.registry.priors import find_prior
+from reage.registry.weights import weights_folder
 from studio import doctor
 from studio.cli import app
 from studio.doctor import examine_machine
@@ -53,7 +53,7 @@ def test_doctor_names_the_weights_that_are_there():
 
 
 def test_doctor_names_missing_weights_and_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.setattr("reage.registry._EMBEDDED", tmp_path / "priors")
+    monkeypatch.setattr("reage.registry.priors._EMBEDDED", tmp_path / "priors")
     monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
     found = finding("weights")
     assert found.verdict == "missing"

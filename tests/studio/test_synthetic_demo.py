@@ -3,7 +3,7 @@ import shutil
 
 from rich.console import Console
 
-from reage.adapters import find_adapter
+from reage.registry.adapters import find_adapter
 from reage.video import probe
 from studio import synthetic_demo
 

@@ -8,8 +8,8 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.published_checkpoints import as_published
-from reage.registry import find_prior
-from reage.registry_weights import find_weights
+from reage.registry.priors import find_prior
+from reage.registry.weights import find_weights
 from studio import cli
 from tasks.gpu import loaded_prior
 from tasks.refs import PriorRef

@@ -15,7 +15,7 @@ from models.ageing.compact_prior import CompactPrior, save_prior, tiny_config
 from models.ageing.prior import TemplateAlignment
 from reage.image import Image
 from reage.naming import ShotId
-from reage.registry import find_prior
+from reage.registry.priors import find_prior
 from reage.video import open_writer, plate_digest, probe
 from reage.workspace import Workspace
 from tasks.faces import track_shot

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image as PillowImage
 
 import tasks.portraits
-from reage.collection import TABLE_NAME
+from reage.collection.ages import TABLE_NAME
+from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import CollectionError, FaceError, StorageError
-from reage.portrait_measures import PortraitLimits
 from reage.workspace import Workspace
 from tasks.collections import gather_collection
 from tests.s3_server import FaultyRelay

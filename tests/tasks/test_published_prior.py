@@ -20,7 +20,7 @@ from reage.ffhq_alignment import (
 from reage.framerange import FrameRange
 from reage.geometry import Similarity, warp_to_plate
 from reage.manifest import ActorInShot
-from reage.registry import find_prior
+from reage.registry.priors import find_prior
 from reage.tracks import load_track
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor

@@ -15,8 +15,8 @@ from models.ageing.loading import load_judges, load_prior
 from models.ageing.mytm import load_personal_sam
 from models.published_file import read_tensors
 from reage.errors import NamingError, RegistryError, StorageError
-from reage.registry import find_prior, list_priors
-from reage.registry_weights import KINDS, KNOWN_TERMS, find_weights, list_weights, weights_folder
+from reage.registry.priors import find_prior, list_priors
+from reage.registry.weights import KINDS, KNOWN_TERMS, find_weights, list_weights, weights_folder
 from tasks.gpu import loaded_prior
 from tasks.refs import PriorRef
 from tasks.weights import import_weights

@@ -14,7 +14,7 @@ from models.ageing.prior import PriorError
 from models.ageing.prior_files import weights_digest
 from models.ageing.sam import SamNetworks, SamPrior, with_age
 from models.published_file import load_state, write_tensors
-from reage.registry import find_prior
+from reage.registry.priors import find_prior
 from tests.published_files import CROP, SMALL, personal_state, small_state
 
 BASE_DIGEST = "b" * 64

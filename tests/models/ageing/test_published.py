@@ -8,7 +8,7 @@ import torch
 
 from models.ageing.published import PUBLISHED, networks_of, read_published_weights
 from models.published_file import CheckpointError, write_tensors
-from reage.registry_weights import KINDS
+from reage.registry.weights import KINDS
 from tests.published_files import SMALL, small_state, write_published
 
 KEYS = Path(__file__).parents[2] / "assets" / "golden"

@@ -16,7 +16,7 @@ from models.ageing.sam import SamNetworks, SamPrior
 from models.face.dex import DEX
 from models.face.irse50 import IRSE50
 from models.published_file import load_state
-from reage.registry import find_prior
+from reage.registry.priors import find_prior
 from tests.published_files import CROP, SMALL, SYNTHESIS, small_state
 
 GOLDEN = Path(__file__).parents[2] / "assets" / "golden" / "sam.npz"

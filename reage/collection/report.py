@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.collection import AgeSource, Refusal
-from reage.portrait_measures import FaceMeasures, PortraitLimits
+from reage.collection.ages import AgeSource, Refusal
+from reage.collection.portrait_measures import FaceMeasures, PortraitLimits
 
 SCHEMA_VERSION = 1
 FEW_PHOTOGRAPHS = 10

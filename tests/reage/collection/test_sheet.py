@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 
-from reage.collection import Refusal
-from reage.collection_page import render_collection_page, write_collection_page
-from reage.collection_report import AcceptedPhoto, CollectionReport, RefusedPhoto
-from reage.collection_sheet import age_caption, compose_collection_sheet
-from reage.portrait_measures import FaceMeasures, PortraitLimits
+from reage.collection.ages import Refusal
+from reage.collection.page import render_collection_page, write_collection_page
+from reage.collection.portrait_measures import FaceMeasures, PortraitLimits
+from reage.collection.report import AcceptedPhoto, CollectionReport, RefusedPhoto
+from reage.collection.sheet import age_caption, compose_collection_sheet
 
 MEASURES = FaceMeasures(
     eye_distance=80, sharpness=1, yaw_deg=0, pitch_deg=0, outside=0, score=1, disagreement=0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from reage.collection import (
+from reage.collection.ages import (
     AgeStatement,
     CollectionTable,
     DatedPhoto,

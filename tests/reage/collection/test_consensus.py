@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reage.consensus import choose_faces, near_duplicates
+from reage.collection.consensus import choose_faces, near_duplicates
 
 MIN = 0.5
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.portrait_measures import hash_distance
+from reage.collection.portrait_measures import hash_distance
 
 Embeddings = NDArray[np.float32]
 _ROUNDS = 4

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from reage.adapters import (
+from reage.errors import NamingError, RegistryError
+from reage.registry.adapters import (
     AdapterFacts,
     actors_with_adapters,
     adapter_versions,
     find_adapter,
     register_adapter,
 )
-from reage.errors import NamingError, RegistryError
 
 FACTS = AdapterFacts(
     prior_name="compact",

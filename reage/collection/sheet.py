@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.collection_report import AcceptedPhoto
+from reage.collection.report import AcceptedPhoto
 from reage.contact_sheet import resized
 from reage.lettering import Colour, canvas_of, draw_rectangle, draw_text
 

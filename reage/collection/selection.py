@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.collection import (
+from reage.collection.ages import (
     AgeStatement,
     Refusal,
     contradictions,
     minor_refusal,
     serial_number_warning,
 )
-from reage.consensus import Choice, choose_faces, near_duplicates
-from reage.portrait_measures import FaceMeasures, PortraitLimits, fault_of
+from reage.collection.consensus import Choice, choose_faces, near_duplicates
+from reage.collection.portrait_measures import FaceMeasures, PortraitLimits, fault_of
 
 _MAX_TWIN_YEARS = 2.0
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from reage.errors import RegistryError
 from reage.naming import check_name, is_version, next_version, parse_version
-from reage.registry_entry import registry_root
+from reage.registry.entry import registry_root
 from reage.storage import file_digest
 from reage.storage.local import local_errors
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.registry_entry import (
+from reage.registry.entry import (
     CARD,
     FILES,
     RECEIPT,

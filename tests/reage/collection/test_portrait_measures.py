@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from reage.faces import FaceFinder
-from reage.portrait_measures import (
+from reage.collection.portrait_measures import (
     FaceMeasures,
     PortraitLimits,
     fault_of,
@@ -14,6 +13,7 @@ from reage.portrait_measures import (
     sharpness_of,
     upright_luma,
 )
+from reage.faces import FaceFinder
 
 LIMITS = PortraitLimits()
 

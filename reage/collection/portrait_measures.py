@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.collection import Refusal
+from reage.collection.ages import Refusal
 from reage.detection import MESH_SIZE, Detection, region_around
 from reage.geometry import warp_to_crop
 from reage.visibility import head_pose

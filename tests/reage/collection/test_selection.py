@@ -1,8 +1,8 @@
 import numpy as np
 
-from reage.collection import AgeStatement
-from reage.portrait_measures import FaceMeasures, PortraitLimits
-from reage.selection import SeenPhoto, select_photos
+from reage.collection.ages import AgeStatement
+from reage.collection.portrait_measures import FaceMeasures, PortraitLimits
+from reage.collection.selection import SeenPhoto, select_photos
 
 LIMITS = PortraitLimits(min_similarity=0.5)
 GOOD = FaceMeasures(

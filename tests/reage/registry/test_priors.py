@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from reage.errors import NamingError, RegistryError
-from reage.registry import find_prior, list_priors, register_prior
+from reage.registry.priors import find_prior, list_priors, register_prior
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from reage.collection_report import CollectionReport
-from reage.collection_sheet import age_caption
+from reage.collection.report import CollectionReport
+from reage.collection.sheet import age_caption
 from reage.qc_page import data_uri
 from reage.storage.local import atomic_file
 
@@ -54,7 +54,7 @@ def render_collection_page(report: CollectionReport) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

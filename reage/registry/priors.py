@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.registry_entry import (
+from reage.registry.entry import (
     CARD,
     CONFIG,
     FILES,
@@ -21,12 +21,12 @@ from reage.registry_entry import (
     read_entry,
     registry_root,
 )
-from reage.registry_weights import COMMANDS, DEFAULT_NAMES, find_of_kind, weights_folder
+from reage.registry.weights import COMMANDS, DEFAULT_NAMES, find_of_kind, weights_folder
 from reage.storage import file_digest
 
 DEFAULT_PRIOR = "compact"
 
-_EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "priors"
+_EMBEDDED = Path(__file__).resolve().parents[2] / "models" / "priors"
 _SCHEMA = "reage.prior/1"
 # Kinds of published weights that are priors, and what tells age and likeness for them.
 _PUBLISHED_PRIORS = ("sam",)
