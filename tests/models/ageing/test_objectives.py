@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from models.ageing.critics import critics_of
 from models.ageing.objectives import (
     AgedBatch,
     AgeingObjective,
@@ -13,10 +14,8 @@ from models.ageing.objectives import (
     identity_weight,
     norm_weight,
 )
-from models.ageing.prior import Alignment, Prior, tiny_config
 from models.ageing.reference_set import ReferenceSet
 from models.ageing.targets import AgeMode, AgeRange
-from models.face.perceptual import feature_metric
 from models.face.region import Region
 from models.shapes import ShapeError
 
@@ -203,20 +202,12 @@ def test_known_source_embedding_changes_nothing():
     assert torch.equal(objective(batch).per_sample, objective(known).per_sample)
 
 
-def test_compact_priors_own_networks_judge_as_well():
-    prior_config = tiny_config()
-    alignment = Alignment(landmark_indices=(1,), template=((4.0, 4.0),), size=32)
-    torch.manual_seed(0)
-    prior = Prior(prior_config, alignment).eval().requires_grad_(False)
-    judges = Critics(
-        embed=prior.embed,
-        apparent_age=prior.estimate_age,
-        perceptual=feature_metric(prior.regressor.trunk),
-    )
-    shape = (prior_config.num_layers, prior_config.latent_size)
+def test_compact_priors_own_networks_judge_as_well(moving_prior):
+    prior = moving_prior
+    shape = (prior.config.num_layers, prior.config.latent_size)
     objective = AgeingObjective(
         ObjectiveConfig(region=Region(top=4, bottom=28, left=4, right=28)),
-        judges,
+        critics_of(prior),
         latent_average=torch.zeros(shape),
         references=ReferenceSet(torch.eye(3, 16), torch.tensor([30.0, 40.0, 50.0])),
         training_range=AgeRange(30, 50),
