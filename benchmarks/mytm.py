@@ -44,7 +44,6 @@ from reage.age_strip import StripRow, compose_age_strip
 from reage.labelled_faces import align_crop, find_photos
 
 PRIOR = Path(__file__).parent.parent / "models" / "priors" / "compact"
-FIGURE = Path(__file__).parent.parent / "docs" / "images" / "mytm.jpg"
 SHOWN = ("global prior", "naive fine-tuning", "MyTM", "without extrapolation")
 FACES_READ = 120
 
@@ -79,8 +78,7 @@ def _conclude(place: Path, actors: int, steps: int) -> None:
     figures = _summary(place, actors, steps)
     _show(figures)
     record("mytm", figures)
-    FIGURE.parent.mkdir(parents=True, exist_ok=True)
-    _draw(place)
+    _draw(place, place / "strip.png")
 
 
 def _save_crops(data: Path, path: Path) -> None:
@@ -208,8 +206,8 @@ def _show(figures: dict[str, Any]) -> None:
     Console(width=150).print(table)
 
 
-def _draw(place: Path) -> None:
-    """Draws actor 0 at all ages, a method a row, into the docs."""
+def _draw(place: Path, target: Path) -> None:
+    """Draws actor 0 at all ages, a method a row."""
     source = np.load(place / "source.npy")[0]
     rows = [
         StripRow(label=name, source=source, faces=np.load(place / f"{name.replace(' ', '-')}.npy"))
@@ -221,7 +219,7 @@ def _draw(place: Path) -> None:
             continue
         faces = np.load(path)
         rows.append(StripRow(label=name, source=source, faces=faces))
-    Image.fromarray(compose_age_strip(rows, ages=TARGETS)).save(FIGURE, quality=90)
+    Image.fromarray(compose_age_strip(rows, ages=TARGETS)).save(target)
 
 
 if __name__ == "__main__":
