@@ -102,7 +102,8 @@ def test_run_killed_at_any_chunk_resumes_to_identical_bytes(delivered, tmp_path,
         "from flows.reage_shot import reage_shot;"
         f"reage_shot({str(shot.manifest)!r}, work={str(work)!r}, chunk={CHUNK})"
     )
-    env = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    waits = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}  # a busy machine is slow
+    env = {**os.environ, **waits, "PREFECT_HOME": str(tmp_path / "prefect")}
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)
     deadline = time.monotonic() + 180
