@@ -123,9 +123,13 @@ def synthetic_actor(prior: CompactPrior, faces: Path, number: int) -> SyntheticA
     )
 
 
+def _figures_of(place: Path, method: str, number: int) -> Path:
+    return place / f"{method.replace(',', '').replace(' ', '-')}-{number}.json"
+
+
 def _run(job: tuple[str, int, int, Path, Path]) -> None:
     name, number, steps, judges, place = job
-    path = place / f"{name.replace(' ', '-').replace(',', '')}-{number}.json"
+    path = _figures_of(place, name, number)
     if path.is_file():
         return
     torch.set_num_threads(1)
@@ -161,10 +165,7 @@ def _save_truth(actor: SyntheticActor, place: Path) -> None:
 def _summary(place: Path, actors: int, steps: int) -> dict[str, Any]:
     methods: dict[str, Any] = {}
     for name in ("truth", *METHODS):
-        files = [
-            place / f"{name.replace(' ', '-').replace(',', '')}-{number}.json"
-            for number in range(actors)
-        ]
+        files = [_figures_of(place, name, number) for number in range(actors)]
         if not all(file.is_file() for file in files):
             continue
         found = [json.loads(file.read_text()) for file in files]
@@ -209,12 +210,9 @@ def _show(figures: dict[str, Any]) -> None:
 def _draw(place: Path, target: Path) -> None:
     """Draws actor 0 at all ages, a method a row."""
     source = np.load(place / "source.npy")[0]
-    rows = [
-        StripRow(label=name, source=source, faces=np.load(place / f"{name.replace(' ', '-')}.npy"))
-        for name in ("truth",)
-    ]
+    rows = [StripRow(label="truth", source=source, faces=np.load(place / "truth.npy"))]
     for name in SHOWN:
-        path = place / f"{name.replace(' ', '-').replace(',', '')}-0.npy"
+        path = _figures_of(place, name, 0).with_suffix(".npy")
         if not path.is_file():
             continue
         faces = np.load(path)

@@ -5,12 +5,14 @@
 Consent to training is asked before any photograph is read.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from prefect import flow
 
 from flows.consent import require_training_consent
 from flows.progress import stage_progress
+from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import CollectionError
 from reage.manifest import ActorManifest, load_actor
 from reage.provenance import AuditLog
@@ -36,22 +38,46 @@ def gather_collection(manifest: str, prior: str = "compact", work: str = "work")
         ReageError: The manifest, consent, photographs or prior are not as they must be.
     """
     actor = load_actor(Path(manifest))
+    pointed = PriorRef.of(find_prior(prior))
+    with stage_progress() as report:
+        return gathered(actor, pointed, work=work, report=report)
+
+
+def gathered(
+    actor: ActorManifest,
+    prior: PriorRef,
+    *,
+    work: str,
+    report: Callable[[str, int, int], None],
+    limits: PortraitLimits | None = None,
+) -> CollectionRef:
+    """Gathers an actor's collection inside a flow, and enters it in the audit log.
+
+    Args:
+        actor: Whose consent record is checked first.
+        prior: In whose alignment the crops are made.
+        work: Root of the work folders.
+        report: Told of progress: stage, done, total.
+        limits: What is asked of a photograph, when it is not the usual.
+
+    Raises:
+        ReageError: Consent, photographs or storage are not as they must be.
+    """
     require_training_consent(actor)
     place = collection_place(actor)
-    record = find_prior(prior)
     audit = AuditLog(Path(work) / "audit.jsonl")
-    facts = {"actor": actor.actor, "consent": actor.consent.document_id, "prior": record.digest}
+    facts = {"actor": actor.actor, "consent": actor.consent.document_id, "prior": prior.digest}
     audit.append({"event": "collect", "place": place, **facts})
-    with stage_progress() as report:
-        collection = gather(
-            place,
-            PriorRef(name=record.name, folder=str(record.folder), digest=record.digest),
-            actor=actor.names[0],
-            references=[actor.resolve(reference) for reference in actor.references],
-            birth_date=actor.birth_date,
-            workspace=Workspace.of_actor(work, actor.actor),
-            report=report,
-        )
+    collection = gather(
+        place,
+        prior,
+        actor=actor.names[0],
+        references=[actor.resolve(reference) for reference in actor.references],
+        birth_date=actor.birth_date,
+        limits=limits,
+        workspace=Workspace.of_actor(work, actor.actor),
+        report=report,
+    )
     found = {"collection": collection.digest, "num_photos": collection.num_photos}
     audit.append({"event": "collected", **found, **facts})
     return collection

@@ -15,16 +15,15 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.consent import require_training_consent
+from flows.gather_collection import collection_place, gathered
 from flows.progress import training_progress
 from reage.collection.portrait_measures import PortraitLimits
-from reage.errors import CollectionError
 from reage.manifest import ActorManifest, load_actor
 from reage.provenance import AuditLog
 from reage.registry.adapters import AdapterFacts, AdapterRecord, register_adapter
-from reage.registry.priors import DEFAULT_PRIOR, find_prior
+from reage.registry.priors import DEFAULT_PRIOR, PriorRecord, find_prior
 from reage.workspace import Workspace
 from tasks.adapters import adapter_recipe, train_adapter
-from tasks.collections import gather_collection
 from tasks.refs import CollectionRef, PriorRef, TrainedRef
 
 
@@ -56,36 +55,27 @@ def train_actor(
     """
     actor = load_actor(Path(manifest))
     require_training_consent(actor)
-    if actor.collection is None:
-        raise CollectionError(
-            f"{manifest}: collection: got none, expected a folder or s3:// prefix of photographs; "
-            "name one in the actor's manifest"
-        )
-    workspace = Workspace.of_actor(work, actor.actor)
-    pointed = PriorRef.of(find_prior(prior))
+    collection_place(actor)
+    record = find_prior(prior)
+    pointed = PriorRef.of(record)
     recipe = adapter_recipe(pointed, preset, steps=steps, seed=seed)
     with training_progress(actor.actor) as progress:
-        collection = gather_collection(
-            actor.resolve(actor.collection),
-            pointed,
-            actor=actor.actor,
-            references=[actor.resolve(place) for place in actor.references],
-            birth_date=actor.birth_date,
-            limits=limits,
-            workspace=workspace,
-            report=progress.gathering,
-        )
+        collection = gathered(actor, pointed, work=work, report=progress.gathering, limits=limits)
         trained = train_adapter(
-            collection, pointed, recipe, workspace=workspace, report=progress.training
+            collection,
+            pointed,
+            recipe,
+            workspace=Workspace.of_actor(work, actor.actor),
+            report=progress.training,
         )
-    record = _registered(actor, pointed, collection, trained, recipe.plain())
-    _tell(actor, record, trained, Path(work))
-    return record
+    adapter = _registered(actor, record, collection, trained, recipe.plain())
+    _tell(actor, adapter, trained, Path(work))
+    return adapter
 
 
 def _registered(
     actor: ActorManifest,
-    prior: PriorRef,
+    prior: PriorRecord,
     collection: CollectionRef,
     trained: TrainedRef,
     recipe: Mapping[str, object],
@@ -95,6 +85,7 @@ def _registered(
     facts = AdapterFacts(
         prior_name=prior.name,
         prior_digest=prior.digest,
+        licence=prior.licence,
         collection_digest=collection.digest,
         num_photographs=collection.num_photos,
         min_age=collection.min_age,
@@ -124,7 +115,7 @@ def _tell(actor: ActorManifest, record: AdapterRecord, trained: TrainedRef, work
     key = f"adapter-{record.actor.replace('_', '-')}"
     table = [{"figure": name, "value": value} for name, value in sorted(facts.metrics.items())]
     create_table_artifact(key=f"{key}-figures", table=table, description=f"adapter {record.name}")
-    picture = base64.b64encode(Path(trained.preview).read_bytes()).decode("ascii")
+    picture = base64.b64encode((Path(trained.folder) / "preview.png").read_bytes()).decode("ascii")
     create_markdown_artifact(
         key=key,
         markdown=f"**{record.name}** of {actor.names[0]}, {facts.num_photographs} photographs, "

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -166,8 +167,9 @@ def _publish(partial: Path, target: Path) -> None:
 
 def _remove_stale(target: Path) -> None:
     for leftover in target.parent.glob(f".{target.name}-*"):
-        if time.time() - leftover.stat().st_mtime > _STALE_AFTER_S:
-            shutil.rmtree(leftover, ignore_errors=True)
+        with suppress(FileNotFoundError):  # a living worker has just finished with it
+            if time.time() - leftover.stat().st_mtime > _STALE_AFTER_S:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _unwritable(target: Path, error: OSError) -> StorageError:

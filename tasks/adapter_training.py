@@ -42,7 +42,7 @@ _DIVERGENCE = 20.0  # times the best running mean
 _MEMORY = 0.95  # of the running mean
 
 Losses = Mapping[str, float]
-Report = Callable[[int, int, Losses], None]  # step, steps, weighted means of the losses
+Report = Callable[[int, int, Losses], None]  # step, steps, means of the terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +69,12 @@ class PhotoSet:
         """Encodes crops (N, R, R, 3) with ages (N,), years, once for the whole training."""
         upright = to_crops(crops).to(device())
         both = torch.cat([upright, upright.flip(3)])
-        embed = critics.embed
         parts = both.split(_ENCODED_AT_ONCE)
         return cls(
             crops=both,
             ages=torch.from_numpy(np.asarray(ages, np.float32)).to(device()).repeat(2),
             codes=torch.cat([prior.encode(part) for part in parts]),
-            embeddings=torch.cat([embed(part) for part in parts]),
+            embeddings=torch.cat([critics.embed(part) for part in parts]),
         )
 
     @property

@@ -9,7 +9,6 @@ Shapes: N photographs, R crop size, A ages.
 
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,11 @@ from models.ageing.critics import critics_of
 from models.ageing.objectives import Critics
 from models.ageing.personal_pass import AdaptedLatents, general_latents, pooled_decode
 from models.ageing.prior import Prior
-from models.ageing.prior_files import WEIGHTS_NAME
 from models.face.perceptual import LPIPS
 from models.published_file import read_tensors
 from reage.age_strip import StripRow, compose_age_strip
 from reage.errors import RegistryError, TrainingError
-from reage.registry.weights import find_of_kind
+from reage.registry.weights import WeightsRecord, find_of_kind
 from reage.storage.local import atomic_file
 from reage.workspace import Workspace
 from tasks.adapter_training import SAVE_EVERY, PhotoSet, School, new_adapter
@@ -90,16 +88,18 @@ def train_adapter(
         RegistryError: The prior needs LPIPS to be trained on, and it is not registered.
         TrainingError: The loss is no number or runs away; the last good state is kept.
     """
+    metric = _perceptual_metric(prior)
     inputs: dict[str, Any] = {
         "collection": collection.digest,
         "prior": prior.content,
+        "lpips": None if metric is None else metric.digest,
         "recipe": recipe.plain(),
     }
     progress = workspace.folder / "training" / workspace.key("adapter", **inputs)[:20]
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
-        critics = critics_of(network, _lpips(prior))
+        critics = critics_of(network, None if metric is None else _lpips(metric))
         with np.load(collection.path, allow_pickle=False) as arrays:
             photos = PhotoSet.of(network, critics, arrays["crops"], arrays["ages"])
         adapter = new_adapter(network, recipe)
@@ -122,15 +122,10 @@ def train_adapter(
         return described
 
     step = workspace.step("adapter", produce, **inputs)
-    return TrainedRef(
-        folder=str(step.folder),
-        digest=step.digest,
-        preview=str(step.folder / "preview.png"),
-    )
+    return TrainedRef(folder=str(step.folder), digest=step.digest)
 
 
-@lru_cache(maxsize=1)
-def _lpips(prior: PriorRef) -> LPIPS | None:
+def _perceptual_metric(prior: PriorRef) -> WeightsRecord | None:
     """The registered LPIPS, which a prior needs that is judged by others; None for the compact."""
     if not prior.judges:
         return None
@@ -140,8 +135,12 @@ def _lpips(prior: PriorRef) -> LPIPS | None:
             f"prior {prior.name}: lpips: got none registered, expected the perceptual metric that "
             "adapters are trained with; bring it with `reage weights import lpips.pth --as lpips`"
         )
+    return record
+
+
+def _lpips(record: WeightsRecord) -> LPIPS:
     metric = LPIPS()
-    metric.load_state_dict(read_tensors(record.folder / WEIGHTS_NAME))
+    metric.load_state_dict(read_tensors(record.weights))
     return metric.to(device()).eval().requires_grad_(False)
 
 
@@ -151,7 +150,8 @@ def measured(
 ) -> dict[str, float]:
     """Judges an adapter by the prior's own critics on the photographs it was trained on.
 
-    Every photograph is shown at the age of the next one (in order of age, round about).
+    Every photograph, in order of age, is shown at the age of the one a third of the collection
+    further on, round about.
 
     Returns:
         `likeness_prior` and `likeness_adapter`, mean best cosine with the photographs within 3

@@ -157,35 +157,27 @@ class LatentsRef:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedRef:
-    """A trained adapter that is not registered yet: `weights.safetensors` and `adapter.json`.
+    """A trained adapter that is not registered yet.
 
-    Attributes:
-        preview: The last strip of ages, a PNG file.
+    In `folder` lie `weights.safetensors`, `adapter.json` (sizes and metrics) and `preview.png`.
     """
 
     folder: str
     digest: str
-    preview: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterRef:
-    """A version of an actor's personal adapter: its folder and the SHA-256 of its weights."""
+    """A version of an actor's personal adapter in the registry, and the SHA-256 of its weights."""
 
     actor: str
     version: str
-    folder: str
     digest: str
 
     @classmethod
     def of(cls, record: AdapterRecord) -> "AdapterRef":
         """Points to an adapter that was found in the registry."""
-        return cls(
-            actor=record.actor,
-            version=record.version,
-            folder=str(record.folder),
-            digest=record.digest,
-        )
+        return cls(actor=record.actor, version=record.version, digest=record.digest)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,16 +14,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from models.ageing.prior import Prior
 from models.ageing.synthetic_actor import SyntheticActor
 from reage.compositing import Layer, composite
 from reage.errors import FaceError
 from reage.faces import FaceFinder
-from reage.geometry import Similarity, warp_to_crop
+from reage.geometry import Similarity
 from reage.image import Image
+from reage.photograph import read_photograph
 from reage.storage.local import atomic_file
 from tasks.crops import crop_from_picture, crop_from_synthesis, to_tensor
 from tasks.gpu import device, loaded_prior
+from tasks.portraits import aligned_crop
 from tasks.refs import PriorRef
 
 DRIFT = 1.0
@@ -58,12 +59,13 @@ def write_photographs(
     network = loaded_prior(prior)
     pixels, landmarks = _portrait(portrait)
     stranger, theirs = _portrait(other)
-    crop_from_portrait = crop_from_picture(landmarks, network.alignment)
-    own = _crop(pixels, crop_from_portrait, network)
-    others = [_crop(stranger, crop_from_picture(theirs, network.alignment), network)]
+    own, towards = (
+        to_tensor(aligned_crop(*face, network)[None])
+        for face in ((pixels, landmarks), (stranger, theirs))
+    )
     age = float(network.estimate_age(own)[0])
-    actor = SyntheticActor.between(network, own, others, age=age, amount=DRIFT)
-    back = crop_from_portrait.inverse() @ crop_from_synthesis(network)
+    actor = SyntheticActor.between(network, own, [towards], age=age, amount=DRIFT)
+    back = crop_from_picture(landmarks, network.alignment).inverse() @ crop_from_synthesis(network)
     folder.mkdir(parents=True, exist_ok=True)
     for number, years in enumerate(ages):
         target = folder / f"{years}_{number:03d}.png"
@@ -78,20 +80,13 @@ def write_photographs(
 
 def _portrait(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Returns pixels (H, W, 3), 0-1, and the landmarks of the largest face."""
-    picture = np.asarray(PillowImage.open(path).convert("RGB"))
+    photograph = read_photograph(path)
     with FaceFinder() as finder:
-        faces = finder.detect(picture)
+        faces = finder.detect(photograph.display)
     if not faces:
         raise FaceError(f"{path}: faces: got none, expected a portrait")
     largest = max(faces, key=lambda face: face.box[2] - face.box[0])
-    return picture.astype(np.float32) / np.float32(255), largest.landmarks
-
-
-def _crop(
-    pixels: NDArray[np.float32], crop_from_portrait: Similarity, prior: Prior
-) -> torch.Tensor:
-    size = prior.alignment.size
-    return to_tensor(warp_to_crop(pixels, crop_from_portrait, (size, size))[None])
+    return photograph.pixels, largest.landmarks
 
 
 def _aged(

@@ -1,8 +1,10 @@
 """The recipe of a personal adapter: every number that its training depends on.
 
-`default` takes the clean choices (frozen encoders in evaluation mode, an adapter that starts as the
-identity, a mode for every sample, the paper's equations where the code departs from them); `paper`
-follows the released code of MyTimeMachine, quirks included.
+`default` takes the clean choices (an adapter that starts as the identity, a mode for every sample,
+the paper's equations where the code departs from them); `paper` follows the released code of
+MyTimeMachine, quirks of its losses, draws and optimiser included. In both the encoders stay frozen
+and in evaluation mode, where the released code lets their normalisation drift, and nobody is shown
+younger than 18.
 Source: Qu et al. 2025, "MyTimeMachine", sec. 4, and its released code.
 """
 

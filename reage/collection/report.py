@@ -1,6 +1,6 @@
 """What became of a collection: the photographs accepted and refused, and why, as data.
 
-The page is drawn by collection_page.py, the contact sheet by collection_sheet.py.
+The page is drawn by page.py, the contact sheet by sheet.py.
 """
 
 from collections import Counter

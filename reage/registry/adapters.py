@@ -1,17 +1,12 @@
 """Versions of actors' personal adapters: immutable folders, each tied to the prior it was made for.
 
-    $REAGE_HOME/registry/adapters/<actor>/<version>/weights.safetensors
-                                                    adapter.json
-
-A version appears whole or not at all; its record names the prior, the collection and the consent
-document that it rests on. Knows nothing of networks; what the weights mean is the business of
-whoever loads them.
+Every version is an entry `adapters/<actor>/<version>` of the registry; its description names the
+prior, the collection and the consent document that it rests on. Knows nothing of networks; what the
+weights mean is the business of whoever loads them.
 """
 
+import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,13 +14,18 @@ from typing import Any
 
 from reage.errors import RegistryError
 from reage.naming import check_name, is_version, next_version, parse_version
-from reage.registry.entry import registry_root
-from reage.storage import file_digest
-from reage.storage.local import local_errors
+from reage.registry.entry import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    names_in,
+    publish_entry,
+    read_entry,
+    registry_root,
+)
 
 NO_ADAPTER = "none"
 LATEST = "latest"
-WEIGHTS_NAME, RECORD_NAME = "weights.safetensors", "adapter.json"
 
 _SCHEMA = "reage.adapter/1"
 _MAX_RACES = 100
@@ -38,6 +38,7 @@ class AdapterFacts:
     Attributes:
         prior_name: As manifests name the prior.
         prior_digest: SHA-256 (hex) of the prior's weights.
+        licence: The prior's, which binds what is made with the adapter, too.
         collection_digest: Content key of the photographs and their ages.
         num_photographs: How many were learnt from.
         min_age: Youngest age among them, years.
@@ -50,6 +51,7 @@ class AdapterFacts:
 
     prior_name: str
     prior_digest: str
+    licence: str
     collection_digest: str
     num_photographs: int
     min_age: float
@@ -73,7 +75,7 @@ class AdapterRecord:
     @property
     def weights(self) -> Path:
         """The safetensors file."""
-        return self.folder / WEIGHTS_NAME
+        return self.folder / WEIGHTS
 
     @property
     def name(self) -> str:
@@ -91,30 +93,18 @@ class AdapterRecord:
 
 
 def adapters_folder() -> Path:
-    """Returns where adapters lie: `$REAGE_HOME/registry/adapters`, else in `~/.reage`."""
+    """Returns where adapters lie: `adapters` in the registry."""
     return registry_root() / "adapters"
 
 
 def adapter_versions(actor: str) -> list[str]:
     """Returns an actor's versions, oldest first; raises NamingError and StorageError."""
-    folder = adapters_folder() / check_name(actor, what="actor")
-    with local_errors(str(folder), "read"):
-        if not folder.is_dir():
-            return []
-        found = [p.name for p in folder.iterdir() if is_version(p.name) and _is_whole(p)]
-    return sorted(found, key=parse_version)
-
-
-def actors_with_adapters() -> list[str]:
-    """Returns the names of actors that have adapters, sorted; raises StorageError."""
-    folder = adapters_folder()
-    with local_errors(str(folder), "read"):
-        names = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-    return sorted(name for name in names if adapter_versions(name))
+    found = names_in(adapters_folder() / check_name(actor, what="actor"))
+    return sorted(filter(is_version, found), key=parse_version)
 
 
 def find_adapter(actor: str, version: str = LATEST) -> AdapterRecord:
-    """Returns a version of an actor's adapter, its weights as registered.
+    """Returns a version of an actor's adapter, its files as registered.
 
     Args:
         actor: As the actor's manifest names them.
@@ -145,71 +135,56 @@ def register_adapter(actor: str, weights: bytes, facts: AdapterFacts) -> Adapter
         NamingError: `actor` is no name.
         StorageError: The registry cannot be written.
     """
-    home = adapters_folder() / check_name(actor, what="actor")
-    with local_errors(str(home), "write"):
-        home.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=home))
-        try:
-            (partial / WEIGHTS_NAME).write_bytes(weights)
-            digest = file_digest(partial / WEIGHTS_NAME)
-            if (same := _newest_if_same(actor, digest, facts)) is not None:
-                return same
-            record = {"schema": _SCHEMA, "actor": actor, "sha256": digest, "facts": asdict(facts)}
-            (partial / RECORD_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
-            partial.chmod(0o755)
-            version = _settle(partial, home, actor)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return find_adapter(actor, version)
+    digest = hashlib.sha256(weights).hexdigest()
+    described = {"schema": _SCHEMA, "kind": "adapter", "digest": digest, "config": asdict(facts)}
+    described = json.loads(json.dumps(described))  # as it will be read
 
-
-def _settle(partial: Path, home: Path, actor: str) -> str:
-    """Moves a complete folder to the next free version; of two racing writers one goes on."""
     for _ in range(_MAX_RACES):
-        version = next_version(adapter_versions(actor))
-        try:
-            os.rename(partial, home / version)
-        except OSError:  # the folder exists and is not empty: another writer was quicker
-            if not (home / version).exists():
-                raise
-            continue
-        return version
+        known = adapter_versions(actor)
+        newest = _read(actor, known[-1]) if known else None
+        if newest and (newest.digest, asdict(newest.facts)) == (digest, described["config"]):
+            return newest
+        version = next_version(known)
+
+        def write(folder: Path, name: str = f"{actor} {version}") -> None:
+            (folder / WEIGHTS).write_bytes(weights)
+            (folder / CONFIG).write_text(json.dumps(described, indent=1), encoding="utf-8")
+            (folder / CARD).write_text(_card(name, digest, facts), encoding="utf-8")
+
+        target = adapters_folder() / actor / version
+        if publish_entry(target, write, {"schema": _SCHEMA, "actor": actor}):
+            return _read(actor, version)
     raise RegistryError(
         f"adapter of {actor}: version: got {_MAX_RACES} others registered at the same moment, "
         "expected a free one; try again"
     )
 
 
-def _newest_if_same(actor: str, digest: str, facts: AdapterFacts) -> AdapterRecord | None:
-    known = adapter_versions(actor)
-    if not known:
-        return None
-    newest = _read(actor, known[-1])
-    plain = json.loads(json.dumps(asdict(facts)))
-    return newest if newest.digest == digest and asdict(newest.facts) == plain else None
-
-
-def _is_whole(folder: Path) -> bool:
-    return (folder / RECORD_NAME).is_file()
-
-
 def _read(actor: str, version: str) -> AdapterRecord:
-    folder = adapters_folder() / actor / version
     place = f"adapter {actor} {version}"
-    with local_errors(str(folder), "read"):
-        text = (folder / RECORD_NAME).read_text(encoding="utf-8")
-        digest = file_digest(folder / WEIGHTS_NAME)
+    entry = read_entry(adapters_folder() / actor / version, place=place)
     try:
-        described = json.loads(text)
-        facts, registered = AdapterFacts(**described["facts"]), described["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+        facts = AdapterFacts(**entry.config)
+    except TypeError as error:
         raise RegistryError(
-            f"{place}: {folder / RECORD_NAME}: got {error}, expected an adapter's record; restore "
+            f"{place}: {entry.folder / CONFIG}: got {error}, expected an adapter's facts; restore "
             "the file"
         ) from error
-    if digest != registered:
-        raise RegistryError(
-            f"{place}: {folder / WEIGHTS_NAME}: got sha256 {digest[:12]}…, expected "
-            f"{str(registered)[:12]}… as registered; restore the file, or use another version"
-        )
-    return AdapterRecord(actor=actor, version=version, folder=folder, digest=digest, facts=facts)
+    return AdapterRecord(
+        actor=actor, version=version, folder=entry.folder, digest=entry.digest, facts=facts
+    )
+
+
+def _card(name: str, digest: str, facts: AdapterFacts) -> str:
+    lines = [
+        f"# Adapter {name}",
+        "",
+        f"- prior: {facts.prior_name}, SHA-256 {facts.prior_digest}",
+        f"- terms: those of the prior ({facts.licence}), and the consent document "
+        f"{facts.consent_document}",
+        f"- learnt from {facts.num_photographs} photographs, ages {facts.min_age:g} to "
+        f"{facts.max_age:g}; collection {facts.collection_digest}",
+        f"- weights: SHA-256 {digest}",
+        *(f"- {name}: {value:g}" for name, value in sorted(facts.metrics.items())),
+    ]
+    return "\n".join(lines) + "\n"

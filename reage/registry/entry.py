@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +82,7 @@ def read_entry(folder: Path, *, place: str) -> Entry:
     if not isinstance(config, dict) or not isinstance(licence, str) or not licence:
         raise RegistryError(
             f"{place}: {folder / CONFIG}: licence: got {licence!r}, expected its name; "
-            "a prior without a licence cannot be delivered with"
+            "weights without a licence cannot be delivered with"
         )
     digest = file_digest(folder / WEIGHTS)
     if described.get("digest") != digest:
@@ -158,8 +159,9 @@ def read_object(path: Path, *, place: str) -> dict[str, Any]:
 def _sweep(target: Path) -> None:
     """Removes what killed writers of this entry left, once no living one can own it."""
     for left in target.parent.glob(f".{target.name}-*"):
-        if time.time() - left.stat().st_mtime > _STALE_AFTER_S:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # a living writer has just finished with it
+            if time.time() - left.stat().st_mtime > _STALE_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_unchanged(folder: Path, receipt: Mapping[str, Any], digest: str, *, place: str) -> None:

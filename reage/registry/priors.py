@@ -1,7 +1,7 @@
 """Where priors are found by name: the one that comes with Reage, and those a studio has registered.
 
-A prior is an entry of the registry (registry_entry.py): trained by the studio and registered, or
-published weights that were imported (registry_weights.py) and are a prior as they are. Knows
+A prior is an entry of the registry (entry.py): trained by the studio and registered, or
+published weights that were imported (weights.py) and are a prior as they are. Knows
 nothing of networks; what the weights mean is the business of whoever loads them.
 """
 

@@ -131,7 +131,7 @@ def test_no_consent_no_training(
 
 
 def test_actor_without_a_collection_says_so(tmp_path, prefect_server):
-    with pytest.raises(CollectionError, match="collection: got none, expected a folder"):
+    with pytest.raises(CollectionError, match="collection: got nothing, expected a folder"):
         train_actor(str(write_actor(tmp_path, None)), work=str(tmp_path / "work"))
 
 

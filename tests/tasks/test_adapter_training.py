@@ -7,10 +7,17 @@ import torch
 
 from models.ageing.adapter_recipe import preset_recipe
 from models.ageing.critics import critics_of
+from models.ageing.judges import Judges
+from models.ageing.sam import SamNetworks, SamPrior
+from models.face.perceptual import LPIPS
+from models.published_file import load_state
 from models.training import load_checkpoint
 from reage.errors import TrainingError
+from reage.registry.priors import find_prior
 from tasks.adapter_training import PhotoSet, School, _Watch, new_adapter
 from tasks.gpu import loaded_prior
+from tasks.refs import PriorRef
+from tests.published_files import CROP, SMALL, small_state
 
 STEPS = 5
 
@@ -126,3 +133,25 @@ def test_photographs_are_mirrored_and_keep_their_ages(network, photos):
     assert torch.equal(photos.crops[6:], photos.crops[:6].flip(3))
     assert torch.equal(photos.ages[:6], photos.ages[6:])
     assert (photos.range.low, photos.range.high) == (30.0, 70.0)
+
+
+def test_adapter_of_a_published_prior_is_schooled_with_lpips(tmp_path):
+    """The reduced SAM: other latents, crops and alignment, a decoder larger than its crops."""
+    sizes = SMALL.sam(name="sam", licence="none")
+    with torch.device("meta"):
+        networks = SamNetworks(sizes)
+    load_state(networks, small_state("sam"), place="sam", assign=True)
+    compact = loaded_prior(PriorRef.of(find_prior()))
+    judges = Judges(age=compact, likeness=compact, digests={"age": "a" * 64, "likeness": "b" * 64})
+    sam = SamPrior(sizes, networks, judges, digest="d" * 64).eval().requires_grad_(False)
+    torch.manual_seed(3)
+    critics = critics_of(sam, LPIPS().eval().requires_grad_(False))
+    crops = np.random.default_rng(6).integers(0, 255, (4, CROP, CROP, 3), np.uint8)
+    photos = PhotoSet.of(sam, critics, crops, np.linspace(30, 70, 4))
+    recipe = replace(preset_recipe(crop_size=CROP, steps=2), batch_size=2)
+    adapter = new_adapter(sam, recipe)
+    before = adapter.get_submodule("fc_0")[2].weight.clone()
+    School.of_adapter(sam, critics, adapter, photos, recipe).run(tmp_path / "a.pt", lambda *_: None)
+    after = adapter.get_submodule("fc_0")[2].weight
+    assert torch.isfinite(after).all()
+    assert not torch.equal(before, after)

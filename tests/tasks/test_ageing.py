@@ -276,6 +276,7 @@ def adapter_of(network, tmp_path, monkeypatch):
         facts = AdapterFacts(
             prior_name="tiny",
             prior_digest=network.digest,
+            licence="none",
             collection_digest="",
             num_photographs=1,
             min_age=30,

@@ -7,7 +7,6 @@ import pytest
 from reage.errors import NamingError, RegistryError
 from reage.registry.adapters import (
     AdapterFacts,
-    actors_with_adapters,
     adapter_versions,
     find_adapter,
     register_adapter,
@@ -16,6 +15,7 @@ from reage.registry.adapters import (
 FACTS = AdapterFacts(
     prior_name="compact",
     prior_digest="ab" * 32,
+    licence="research only",
     collection_digest="cd" * 32,
     num_photographs=50,
     min_age=30.0,
@@ -40,7 +40,6 @@ def test_registered_adapters_are_versions_and_the_latest_is_the_newest():
     assert adapter_versions("ada") == ["v001", "v002"]
     assert find_adapter("ada").weights.read_bytes() == b"two"
     assert find_adapter("ada", "v001").weights.read_bytes() == b"one"
-    assert actors_with_adapters() == ["ada"]
 
 
 def test_facts_return_as_they_were_given():
@@ -71,6 +70,12 @@ def test_nothing_half_written_is_a_version(studio_home):
     assert [p.name for p in home.iterdir() if p.name.startswith(".")] == []
 
 
+def test_card_says_on_what_terms_and_whose_consent():
+    card = (register_adapter("ada", b"one", FACTS).folder / "MODEL_CARD.md").read_text()
+    assert "research only" in card
+    assert "CONSENT-1" in card
+
+
 def test_unknown_version_names_those_that_exist():
     with pytest.raises(RegistryError, match="none registered; train one with `reage train`"):
         find_adapter("ada")
@@ -82,16 +87,20 @@ def test_unknown_version_names_those_that_exist():
 def test_changed_weights_are_refused_with_both_digests():
     record = register_adapter("ada", b"one", FACTS)
     record.weights.write_bytes(b"tampered")
-    with pytest.raises(RegistryError, match="as registered"):
+    with pytest.raises(RegistryError, match=f"got sha256 .*expected {record.digest[:12]}"):
         find_adapter("ada")
 
 
-def test_damaged_record_is_one_sentence():
+def test_changed_facts_are_refused():
     record = register_adapter("ada", b"one", FACTS)
-    for text in ("{", "[]", json.dumps({"facts": {}, "sha256": record.digest})):
-        (record.folder / "adapter.json").write_text(text)
-        with pytest.raises(RegistryError, match="expected an adapter's record"):
-            find_adapter("ada")
+    config = record.folder / "config.json"
+    described = json.loads(config.read_text())
+    for change in ({"consent_document": "FORGED"}, {"strange": 1}):
+        spoilt = {**described, "config": {**described["config"], **change}}
+        for text in (json.dumps(spoilt), "{", "[]"):
+            config.write_text(text)
+            with pytest.raises(RegistryError, match="adapter ada v001"):
+                find_adapter("ada")
 
 
 def test_prior_of_another_digest_is_refused_with_both_digests():
