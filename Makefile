@@ -63,8 +63,8 @@ bench-alignment: $(STAMP) ## judge FFHQ alignment by the mesh: DATA=<utkface fol
 bench-prior: $(STAMP) ## judge the compact prior: DATA=<utkface folder> JUDGES=<evaluators folder>
 	$(BIN)/python -m benchmarks.prior --data $(DATA) --judges $(JUDGES)
 
-bench-mytm: $(STAMP) ## compare ways of personalising: DATA=<utkface folder> JUDGES=<evaluators folder>
-	$(BIN)/python -m benchmarks.mytm --data $(DATA) --judges $(JUDGES)
+bench-mytm: $(STAMP) ## compare ways of personalising: DATA=<utkface folder> JUDGES=<evaluators folder> [COLLECTION=<actor.yaml>]
+	$(BIN)/python -m benchmarks.mytm --data $(DATA) --judges $(JUDGES) $(addprefix --collection ,$(COLLECTION))
 
 clean: ## remove what runs left behind (not the environment)
 	rm -rf work .pytest_cache .mypy_cache .ruff_cache build *.egg-info

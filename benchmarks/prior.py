@@ -85,6 +85,11 @@ def load_judges(folder: Path) -> tuple[Any, Any]:
     return identity, _module(folder / "judge_age.py").AgeJudge()
 
 
+def judge_alignment(folder: Path) -> Any:
+    """Returns what takes five points (5, 2) to the identity judge's crop, as (2, 3)."""
+    return _module(folder / "judge.py").similarity_to_template
+
+
 def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"judges_{path.stem}", path)
     if spec is None or spec.loader is None or not path.is_file():

@@ -1,21 +1,17 @@
 """The training loop of a personal adapter: which photographs a step sees, and what it descends.
 
+An adapter first has its lesson in latent space (latent_lesson.py), where the recipe says so.
 Resumes exactly: what step s sees depends on the seed and s alone, and a checkpoint holds weights
 and optimiser. A loss that is no number, or that runs away, stops the loop; the last checkpoint is
 kept, as it was written before.
-
-Shapes: N photographs, B batch, R crop size, L layers, D latent size, E embedding size.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from models.ageing.adapter import Adapter, AdapterConfig
 from models.ageing.adapter_recipe import AdapterRecipe
@@ -29,102 +25,18 @@ from models.ageing.personal_pass import (
     cycle_pass,
 )
 from models.ageing.prior import Prior
-from models.ageing.reference_set import ReferenceSet
 from models.ageing.targets import AgeRange, draw_targets
 from models.ranger import Ranger
-from models.training import descend_all, run_loop, scheduled_rate, to_crops
-from reage.errors import TrainingError
+from models.training import descend_all, run_loop, scheduled_rate
 from tasks.gpu import device
+from tasks.latent_lesson import LatentLesson
+from tasks.photo_set import PhotoSet
+from tasks.training_watch import Turns, Watch
 
 SAVE_EVERY = 50  # steps; on two cores half a minute to a minute
-_ENCODED_AT_ONCE = 16
-_DIVERGENCE = 20.0  # times the best running mean
-_MEMORY = 0.95  # of the running mean
 
 Losses = Mapping[str, float]
 Report = Callable[[int, int, Losses], None]  # step, steps, means of the terms
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoSet:
-    """A person's photographs as the networks see them, each also mirrored.
-
-    Attributes:
-        crops: float32, (2 N, 3, R, R), [-1, 1]; row n + N mirrors row n.
-        ages: Years, (2 N,).
-        codes: w_plus, (2 N, L, D).
-        embeddings: Unit, (2 N, E).
-    """
-
-    crops: Tensor
-    ages: Tensor
-    codes: Tensor
-    embeddings: Tensor
-
-    @classmethod
-    @torch.no_grad()
-    def of(
-        cls, prior: Prior, critics: Critics, crops: NDArray[np.uint8], ages: NDArray[np.floating]
-    ) -> "PhotoSet":
-        """Encodes crops (N, R, R, 3) with ages (N,), years, once for the whole training."""
-        upright = to_crops(crops).to(device())
-        both = torch.cat([upright, upright.flip(3)])
-        parts = both.split(_ENCODED_AT_ONCE)
-        return cls(
-            crops=both,
-            ages=torch.from_numpy(np.asarray(ages, np.float32)).to(device()).repeat(2),
-            codes=torch.cat([prior.encode(part) for part in parts]),
-            embeddings=torch.cat([critics.embed(part) for part in parts]),
-        )
-
-    @property
-    def range(self) -> AgeRange:
-        """The ages that the photographs cover."""
-        return AgeRange.covering(self.ages.tolist())
-
-    def batch(self, rows: Tensor) -> PhotoBatch:
-        """Returns some rows."""
-        return PhotoBatch(
-            crops=self.crops[rows],
-            ages=self.ages[rows],
-            codes=self.codes[rows],
-            embeddings=self.embeddings[rows],
-        )
-
-
-class _Turns:
-    """A generator that is turned to a step."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self.generator = torch.Generator()
-
-    def at(self, step: int) -> None:
-        words = np.random.SeedSequence([self._seed, step]).generate_state(2, np.uint32)
-        self.generator.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
-
-
-@dataclass
-class _Watch:
-    """Stops a training whose loss is no number or runs away."""
-
-    mean: float = math.nan
-    best: float = math.inf
-
-    def see(self, step: int, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"step {step}: loss: got {loss}, expected a finite number; the state before is "
-                "kept: lower the learning rate and run again"
-            )
-        self.mean = loss if math.isnan(self.mean) else _MEMORY * self.mean + (1 - _MEMORY) * loss
-        self.best = min(self.best, self.mean)
-        if self.mean > _DIVERGENCE * self.best:
-            raise TrainingError(
-                f"step {step}: loss: got a running mean of {self.mean:.3g}, expected at most "
-                f"{_DIVERGENCE:g} times its best ({self.best:.3g}); the state before is kept: "
-                "lower the learning rate and run again"
-            )
 
 
 def new_adapter(prior: Prior, recipe: AdapterRecipe) -> Adapter:
@@ -157,7 +69,7 @@ class School:
     parts: Mapping[str, nn.Module]
     photos: PhotoSet
     recipe: AdapterRecipe
-    watch: _Watch = field(default_factory=_Watch)
+    watch: Watch = field(default_factory=Watch)
 
     @classmethod
     def of_adapter(
@@ -177,12 +89,14 @@ class School:
         """Trains to the end, going on from `checkpoint` where there is one.
 
         Args:
-            checkpoint: Written every `SAVE_EVERY` steps; a finished one is only loaded.
-            report: Told of every step.
+            checkpoint: Written every `SAVE_EVERY` steps; a finished one is only loaded. The latent
+                lesson has one of its own beside it.
+            report: Told of every step of both.
 
         Raises:
             TrainingError: The loss is no number or runs away; `checkpoint` is from before.
         """
+        before = self._have_latent_lesson(checkpoint, report)
         losses: dict[str, float] = {}
         run_loop(
             checkpoint,
@@ -191,12 +105,27 @@ class School:
             draw=self.turns,
             parts=self.parts,
             optimisers=[self.optimiser],
-            report=lambda _stage, done, steps: report(done, steps, losses),
+            report=lambda _stage, done, steps: report(before + done, before + steps, losses),
             save_every=SAVE_EVERY,
         )
 
+    def _have_latent_lesson(self, checkpoint: Path, report: Report) -> int:
+        """Has it unless the pictures' part has begun; returns its steps, 0 where there is none."""
+        adapter, path = self.parts.get("adapter"), self._path
+        before = self.recipe.latent_steps
+        if not isinstance(adapter, Adapter) or path is None or not before:
+            return 0
+        if not checkpoint.is_file():
+            total = before + self.recipe.steps
+            lesson = LatentLesson(adapter, self.photos, path, self._limits, self.recipe)
+            lesson.run(
+                checkpoint.with_stem(f"{checkpoint.stem}-latents"),
+                lambda done, _steps, losses: report(done, total, losses),
+            )
+        return before
+
     def __post_init__(self) -> None:
-        self.turns = _Turns(self.recipe.seed)
+        self.turns = Turns(self.recipe.seed)
         rate = self.recipe.learning_rate
         learnt = [p for part in self.parts.values() for p in part.parameters() if p.requires_grad]
         self.optimiser: torch.optim.Optimizer = (
@@ -204,12 +133,13 @@ class School:
             if self.recipe.optimiser == "ranger"
             else torch.optim.AdamW(learnt, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
         )
-        half = len(self.photos.ages) // 2
+        window = self.recipe.objective.window_years
+        self._path = self.photos.path(self.prior, window_years=window)
         self._objective = AgeingObjective(
             self.recipe.objective,
             self.critics,
             latent_average=latent_average(self.prior),
-            references=ReferenceSet(self.photos.embeddings[:half], self.photos.ages[:half]),
+            references=self.photos.references(),
             training_range=self.photos.range,
         )
         config, own = self.prior.config, self.photos.range
@@ -226,11 +156,16 @@ class School:
             one_mode_a_batch=recipe.one_mode_a_batch,
         )
         self.optimiser.zero_grad()
-        aged = ageing_pass(self.prior, self.personal, photos, target_age, mode)
+        aged = ageing_pass(self.prior, self.personal, photos, target_age, mode, wanted=self._path)
         losses = self._descend_on(number, aged, 1.0)
         if recipe.cycle:
             back = cycle_pass(
-                self.prior, self.personal, photos, aged, keeps_mode=recipe.cycle_keeps_mode
+                self.prior,
+                self.personal,
+                photos,
+                aged,
+                keeps_mode=recipe.cycle_keeps_mode,
+                wanted=self._path,
             )
             self._descend_on(number, back, recipe.cycle)
         descend_all(self.optimiser, learning_rate=self._rate(number), largest_norm=self._clip())

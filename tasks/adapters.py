@@ -33,8 +33,9 @@ from reage.errors import RegistryError, TrainingError
 from reage.registry.weights import WeightsRecord, find_of_kind
 from reage.storage.local import atomic_file
 from reage.workspace import Workspace
-from tasks.adapter_training import SAVE_EVERY, PhotoSet, School, new_adapter
+from tasks.adapter_training import SAVE_EVERY, School, new_adapter
 from tasks.gpu import device, loaded_prior
+from tasks.photo_set import PhotoSet
 from tasks.refs import CollectionRef, PriorRef, TrainedRef
 
 PREVIEW_AGES = (20, 30, 40, 50, 60, 70, 80)
@@ -101,12 +102,19 @@ def train_adapter(
         network = loaded_prior(prior)
         critics = critics_of(network, None if metric is None else _lpips(metric))
         with np.load(collection.path, allow_pickle=False) as arrays:
-            photos = PhotoSet.of(network, critics, arrays["crops"], arrays["ages"])
+            photos = PhotoSet.of(
+                network,
+                critics,
+                arrays["crops"],
+                arrays["ages"],
+                with_anchors=recipe.follows_anchors,
+            )
         adapter = new_adapter(network, recipe)
         preview = progress / "preview.png"
 
         def told(step: int, steps: int, losses: Losses) -> None:
-            if step % SAVE_EVERY == 0 or step == steps:
+            begun = step - (steps - recipe.steps)
+            if (begun >= 0 and begun % SAVE_EVERY == 0) or step == steps:
                 save_preview(network, adapter, photos, preview)
             report(step, steps, losses, preview)
 

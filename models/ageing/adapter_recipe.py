@@ -1,7 +1,8 @@
 """The recipe of a personal adapter: every number that its training depends on.
 
 `default` takes the clean choices (an adapter that starts as the identity, a mode for every sample,
-the paper's equations where the code departs from them); `paper` follows the released code of
+the paper's equations where the code departs from them) and adds a lesson of its own: the adapter
+first learns in latent space what the person's anchors say; `paper` follows the released code of
 MyTimeMachine, quirks of its losses, draws and optimiser included. In both the encoders stay frozen
 and in evaluation mode, where the released code lets their normalisation drift, and nobody is shown
 younger than 18.
@@ -17,6 +18,7 @@ PRESETS = ("default", "paper")
 
 DEFAULT_STEPS = 400
 PERSONAL_WEIGHT = 3.0
+ANCHORS_WEIGHT = 4.0
 # Of crops that show the face alone: there the region's weights, added up, hold the face back.
 _PIXELS, _FEATURES = 0.5, 0.2
 _FFHQ_CROP = 256  # px; smaller crops show the face alone and have no region of it
@@ -28,9 +30,12 @@ class AdapterRecipe:
 
     Attributes:
         preset: Which preset it was made from.
-        steps: Optimiser steps.
+        latent_steps: Optimiser steps on latents alone, before the others: towards the person's own
+            path, without a picture decoded; hundreds cost seconds.
+        latent_rate: Learning rate of those at its highest.
+        steps: Optimiser steps on pictures.
         batch_size: Photographs a step; each is decoded twice.
-        learning_rate: At its highest.
+        learning_rate: Of these at its highest.
         optimiser: `ranger` has a constant rate, `adam` rises, stays and falls.
         extrapolates: Whether a third of the samples lies beyond the photographs' ages, held to the
             general prior there.
@@ -43,9 +48,11 @@ class AdapterRecipe:
     """
 
     preset: str = "default"
+    latent_steps: int = 600
+    latent_rate: float = 3e-3
     steps: int = DEFAULT_STEPS
     batch_size: int = 4
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     optimiser: Literal["adam", "ranger"] = "adam"
     extrapolates: bool = True
     cycle: float = 1.0
@@ -56,13 +63,21 @@ class AdapterRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "learning_rate"):
+        for name in ("steps", "batch_size", "learning_rate", "latent_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(
                     f"AdapterRecipe.{name}: got {getattr(self, name)}, expected above 0"
                 )
-        if not self.cycle >= 0:
-            raise ValueError(f"AdapterRecipe.cycle: got {self.cycle}, expected at least 0")
+        for name in ("cycle", "latent_steps"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(
+                    f"AdapterRecipe.{name}: got {getattr(self, name)}, expected at least 0"
+                )
+
+    @property
+    def follows_anchors(self) -> bool:
+        """Whether the person's own path has a say."""
+        return self.latent_steps > 0 or self.objective.anchors > 0
 
     def plain(self) -> dict[str, Any]:
         """Returns the recipe as JSON values."""
@@ -87,6 +102,7 @@ def preset_recipe(
     if preset == "paper":
         recipe = AdapterRecipe(
             preset=preset,
+            latent_steps=0,
             steps=10_000 if steps is None else steps,
             batch_size=4,
             learning_rate=1e-4,
@@ -98,7 +114,7 @@ def preset_recipe(
             seed=seed,
         )
     elif preset == "default":
-        objective = ObjectiveConfig(personal=PERSONAL_WEIGHT)
+        objective = ObjectiveConfig(personal=PERSONAL_WEIGHT, anchors=ANCHORS_WEIGHT)
         if crop_size != _FFHQ_CROP:
             objective = replace(objective, region=None, pixels=_PIXELS, features=_FEATURES)
         recipe = AdapterRecipe(

@@ -33,6 +33,8 @@ class ObjectiveConfig:
 
     Attributes:
         identity, pixels, features, region_pixels, region_features, ageing, personal: Weights.
+        anchors: Weight of the distance from the person's own path, in shares of the path's own
+            distance from the mean latent; not of the paper.
         latent_norm: Weight of the distance from the mean latent, before what follows.
         region: What the region terms and a perceptual metric look at; None leaves those out.
         constant_norm: Whether the distance from the mean latent counts the same whatever the gap
@@ -57,6 +59,7 @@ class ObjectiveConfig:
     latent_norm: float = 0.005
     ageing: float = 5.0
     personal: float = 1.0
+    anchors: float = 0.0
     region: Region | None = FFHQ_FACE
     constant_norm: bool = False
     norm_strength: float = 1.0
@@ -70,7 +73,8 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         for name in (
             "identity", "pixels", "features", "region_pixels", "region_features", "latent_norm",
-            "ageing", "personal", "norm_strength", "extrapolated_ageing", "window_years",
+            "ageing", "personal", "anchors", "norm_strength", "extrapolated_ageing",
+            "window_years",
         ):  # fmt: skip
             if not getattr(self, name) >= 0:
                 raise ValueError(
@@ -121,10 +125,12 @@ class AgedBatch:
         source_age: Years, (B,).
         target_age: Years, (B,).
         mode: AgeMode of every sample, int64, (B,).
-        prior_picture: What the general prior makes of the same target ages without the adapter,
-            like `picture`; or a function that makes it for the rows given, int64 (R,), to be called
-            only when some sample is extrapolated. Rows of other modes are not looked at.
+        prior_picture: What extrapolated samples are held to, like `picture`: what the general
+            prior makes of the same target ages without the adapter; or a function that makes it for
+            the rows given, int64 (R,), to be called only when some sample is extrapolated. Rows of
+            other modes are not looked at.
         source_embedding: Of `source`, (B, E), where it is known already.
+        wanted: Latents of the person's own path at the target ages, (B, L, D), no gradient.
     """
 
     picture: Tensor
@@ -135,6 +141,7 @@ class AgedBatch:
     mode: Tensor
     prior_picture: PriorPicture | None = None
     source_embedding: Tensor | None = None
+    wanted: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +153,8 @@ class Judgement:
         per_sample: (B,).
         terms: Detached, (B,), by name, before weighting: identity, pixels, features, region_pixels,
             region_features, latent_norm, ageing, personal (0 where a sample is not interpolated),
-            likeness (cosine with the source). Terms of weight 0 or without a region are absent.
+            anchors, likeness (cosine with the source). Terms of weight 0 or without a region are
+            absent.
     """
 
     total: Tensor
@@ -184,7 +192,8 @@ class AgeingObjective:
 
         Raises:
             ShapeError: Shapes do not belong together.
-            ValueError: A sample is extrapolated and there is no prior's picture.
+            ValueError: A sample is extrapolated and there is no prior's picture, or the person's
+                own path counts and there is none.
         """
         self._check(batch)
         extrapolated = batch.mode == AgeMode.EXTRAPOLATION
@@ -203,6 +212,9 @@ class AgeingObjective:
         if config.personal and bool(interpolated.any()):
             terms["personal"] = interpolated * self._personal(embedding, batch.target_age)
             weights["personal"] = config.personal
+        if config.anchors:
+            terms["anchors"] = self._anchors(batch)
+            weights["anchors"] = config.anchors
         per_sample = torch.stack([weights[name] * term for name, term in terms.items()]).sum(dim=0)
         seen = {name: term.detach() for name, term in terms.items()}
         seen["likeness"] = (embedding * self._source_embedding(batch)).sum(dim=1).detach()
@@ -259,6 +271,12 @@ class AgeingObjective:
             target_age, rule=config.reference_rule, window_years=config.window_years
         )
         return least_distance(embedding, self.references, chosen)
+
+    def _anchors(self, batch: AgedBatch) -> Tensor:
+        if batch.wanted is None:
+            raise ValueError("wanted: got None, expected latents of the person's own path")
+        away = latent_norm_term(batch.w_plus, batch.wanted)
+        return away / latent_norm_term(batch.wanted, self.latent_average)
 
     def _source_embedding(self, batch: AgedBatch) -> Tensor:
         if batch.source_embedding is not None:
@@ -317,7 +335,7 @@ def ageing_term(apparent_age: Tensor, target_age: Tensor) -> Tensor:
 
 
 def latent_norm_term(w_plus: Tensor, latent_average: Tensor) -> Tensor:
-    """Returns Frobenius distances (B,) of w_plus (B, L, D) from the mean latent (L, D)."""
+    """Returns Frobenius distances (B,) of w_plus (B, L, D) from a latent (L, D) or (B, L, D)."""
     return (w_plus - latent_average).flatten(1).norm(dim=1)
 
 

@@ -39,15 +39,18 @@ class PhotoBatch:
         ages: Years, (B,).
         codes: Their w_plus where known, (B, L, D); encoded when it is needed otherwise.
         embeddings: Their unit identity embeddings, (B, E), where known.
+        anchors: Their anchors, (B, L, D), where the person's own path is followed.
     """
 
     crops: Tensor
     ages: Tensor
     codes: Tensor | None = None
     embeddings: Tensor | None = None
+    anchors: Tensor | None = None
 
 
 Personal = Callable[[PhotoBatch, Tensor], AgedLatents]  # photographs, target ages (B,)
+Wanted = Callable[[PhotoBatch, Tensor], Tensor]  # the same, to latents (B, L, D) to be met
 
 
 class AdaptedLatents:
@@ -77,7 +80,13 @@ def pooled_decode(prior: Prior, w_plus: Tensor) -> Tensor:
 
 
 def ageing_pass(
-    prior: Prior, personal: Personal, photos: PhotoBatch, target_age: Tensor, mode: Tensor
+    prior: Prior,
+    personal: Personal,
+    photos: PhotoBatch,
+    target_age: Tensor,
+    mode: Tensor,
+    *,
+    wanted: Wanted | None = None,
 ) -> AgedBatch:
     """Ages photographs.
 
@@ -87,22 +96,21 @@ def ageing_pass(
         photos: Photographs with their ages.
         target_age: Years, (B,).
         mode: AgeMode of every sample, int64, (B,).
+        wanted: The person's own path, which then also says what extrapolated samples are held to;
+            None holds them to the general prior's picture of the photograph.
     """
     latents = personal(photos, target_age)
-    return AgedBatch(
-        picture=pooled_decode(prior, latents.personal),
-        w_plus=latents.personal,
-        source=photos.crops,
-        source_age=photos.ages,
-        target_age=target_age,
-        mode=mode,
-        prior_picture=lambda rows: pooled_decode(prior, latents.general[rows]),
-        source_embedding=photos.embeddings,
-    )
+    return _aged(prior, latents, photos, target_age, mode, wanted)
 
 
 def cycle_pass(
-    prior: Prior, personal: Personal, photos: PhotoBatch, aged: AgedBatch, *, keeps_mode: bool
+    prior: Prior,
+    personal: Personal,
+    photos: PhotoBatch,
+    aged: AgedBatch,
+    *,
+    keeps_mode: bool,
+    wanted: Wanted | None = None,
 ) -> AgedBatch:
     """Brings aged pictures back to their photographs' ages.
 
@@ -113,17 +121,32 @@ def cycle_pass(
         aged: What that returned; no gradient flows back into it.
         keeps_mode: Whether the result is judged by the first pass's mode, as in the released code,
             or as a face that is not to age.
+        wanted: As given to `ageing_pass`.
     """
     halfway = PhotoBatch(crops=aged.picture.detach().clamp(-1, 1), ages=aged.target_age)
     latents = personal(halfway, photos.ages)
     mode = aged.mode if keeps_mode else torch.full_like(aged.mode, AgeMode.NO_AGEING)
+    return _aged(prior, latents, photos, photos.ages, mode, wanted)
+
+
+def _aged(
+    prior: Prior,
+    latents: AgedLatents,
+    photos: PhotoBatch,
+    target_age: Tensor,
+    mode: Tensor,
+    wanted: Wanted | None,
+) -> AgedBatch:
+    own = None if wanted is None else wanted(photos, target_age)
+    held_to = latents.general if own is None else own
     return AgedBatch(
         picture=pooled_decode(prior, latents.personal),
         w_plus=latents.personal,
         source=photos.crops,
         source_age=photos.ages,
-        target_age=photos.ages,
+        target_age=target_age,
         mode=mode,
-        prior_picture=lambda rows: pooled_decode(prior, latents.general[rows]),
+        prior_picture=lambda rows: pooled_decode(prior, held_to[rows]),
         source_embedding=photos.embeddings,
+        wanted=own,
     )

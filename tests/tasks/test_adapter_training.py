@@ -14,11 +14,15 @@ from models.published_file import load_state
 from models.training import load_checkpoint
 from reage.errors import TrainingError
 from reage.registry.priors import find_prior
-from tasks.adapter_training import PhotoSet, School, _Watch, new_adapter
+from tasks.adapter_training import School, new_adapter
 from tasks.gpu import loaded_prior
+from tasks.latent_lesson import LatentLesson
+from tasks.photo_set import PhotoSet
 from tasks.refs import PriorRef
+from tasks.training_watch import Watch
 from tests.published_files import CROP, SMALL, small_state
 
+LATENT_STEPS = 3
 STEPS = 5
 
 
@@ -32,12 +36,13 @@ def photos(network):
     rng = np.random.default_rng(5)
     size = network.config.crop_size
     crops = rng.integers(0, 255, (6, size, size, 3), np.uint8)
-    return PhotoSet.of(network, critics_of(network), crops, np.linspace(30, 70, 6))
+    critics = critics_of(network)
+    return PhotoSet.of(network, critics, crops, np.linspace(30, 70, 6), with_anchors=True)
 
 
 def recipe_of(network, **changes):
     recipe = preset_recipe(crop_size=network.config.crop_size, steps=STEPS)
-    return replace(recipe, batch_size=3, **changes)
+    return replace(recipe, **{"batch_size": 3, "latent_steps": LATENT_STEPS} | changes)
 
 
 def train(network, photos, recipe, path, report=lambda *_: None):
@@ -56,7 +61,8 @@ def test_killed_training_resumes_to_the_same_bits(network, photos, tmp_path, mon
     whole = train(network, photos, recipe, tmp_path / "whole.pt")
 
     def killer(step, steps, losses):
-        if step == 3:
+        assert steps == LATENT_STEPS + STEPS
+        if step == LATENT_STEPS + 3:
             raise Killed
 
     with pytest.raises(Killed):
@@ -66,9 +72,37 @@ def test_killed_training_resumes_to_the_same_bits(network, photos, tmp_path, mon
     resumed = train(
         network, photos, recipe, tmp_path / "cut.pt", lambda step, *_: seen.append(step)
     )
-    assert seen == [3, 4, 5]
+    assert seen == [LATENT_STEPS + 3, LATENT_STEPS + 4, LATENT_STEPS + 5]
     for name, tensor in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name
+
+
+def test_killed_latent_lesson_resumes_to_the_same_bits(network, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.latent_lesson._SAVE_EVERY", 2)
+    recipe = recipe_of(network, latent_steps=6, steps=1)
+    whole = train(network, photos, recipe, tmp_path / "whole.pt")
+
+    def killer(step, *_):
+        if step == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(network, photos, recipe, tmp_path / "cut.pt", killer)
+    assert load_checkpoint(tmp_path / "cut-latents.pt")["step"] == 4
+    assert not (tmp_path / "cut.pt").exists()
+    resumed = train(network, photos, recipe, tmp_path / "cut.pt")
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], tensor), name
+
+
+def test_latent_lesson_brings_the_adapter_near_the_persons_path(network, photos, tmp_path):
+    recipe = recipe_of(network, latent_steps=150)
+    adapter, limits = new_adapter(network, recipe), photos.range
+    path = photos.path(network, window_years=3.0)
+    lesson = LatentLesson(adapter, photos, path, limits, recipe)
+    losses = []
+    lesson.run(tmp_path / "l.pt", lambda step, steps, found: losses.append(found["total"]))
+    assert np.mean(losses[-5:]) < 0.3 * np.mean(losses[:5])
 
 
 def test_finished_training_is_only_loaded(network, photos, tmp_path):
@@ -83,6 +117,8 @@ def test_finished_training_is_only_loaded(network, photos, tmp_path):
 @pytest.mark.parametrize("preset", ["default", "paper"])
 def test_training_moves_the_adapter_and_nothing_else(network, photos, tmp_path, preset):
     recipe = replace(preset_recipe(preset, crop_size=96, steps=2), batch_size=2)
+    if preset == "default":
+        recipe = replace(recipe, latent_steps=2)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     start = new_adapter(network, recipe)
     trained = train(network, photos, recipe, tmp_path / "a.pt")
@@ -95,7 +131,7 @@ def test_training_moves_the_adapter_and_nothing_else(network, photos, tmp_path, 
 
 
 def test_photographs_are_better_met_after_training_than_before(network, photos, tmp_path):
-    recipe = replace(recipe_of(network), steps=40, extrapolates=False)
+    recipe = recipe_of(network, steps=40, latent_steps=0, learning_rate=3e-3, extrapolates=False)
     totals = []
     train(network, photos, recipe, tmp_path / "a.pt", lambda s, n, x: totals.append(x["total"]))
     assert np.mean(totals[-10:]) < np.mean(totals[:10])
@@ -105,7 +141,7 @@ def test_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     network, photos, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("tasks.adapter_training.SAVE_EVERY", 1)
-    recipe, path = recipe_of(network), tmp_path / "a.pt"
+    recipe, path = recipe_of(network, latent_steps=0), tmp_path / "a.pt"
     adapter = new_adapter(network, recipe)
     school = School.of_adapter(network, critics_of(network), adapter, photos, recipe)
 
@@ -120,7 +156,7 @@ def test_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
 
 
 def test_loss_that_runs_away_is_named():
-    watch = _Watch()
+    watch = Watch()
     for step in range(10):
         watch.see(step, 1.0)
     with pytest.raises(TrainingError, match="expected at most 20 times its best"):
@@ -147,8 +183,8 @@ def test_adapter_of_a_published_prior_is_schooled_with_lpips(tmp_path):
     torch.manual_seed(3)
     critics = critics_of(sam, LPIPS().eval().requires_grad_(False))
     crops = np.random.default_rng(6).integers(0, 255, (4, CROP, CROP, 3), np.uint8)
-    photos = PhotoSet.of(sam, critics, crops, np.linspace(30, 70, 4))
-    recipe = replace(preset_recipe(crop_size=CROP, steps=2), batch_size=2)
+    photos = PhotoSet.of(sam, critics, crops, np.linspace(30, 70, 4), with_anchors=True)
+    recipe = replace(preset_recipe(crop_size=CROP, steps=2), batch_size=2, latent_steps=2)
     adapter = new_adapter(sam, recipe)
     before = adapter.get_submodule("fc_0")[2].weight.clone()
     School.of_adapter(sam, critics, adapter, photos, recipe).run(tmp_path / "a.pt", lambda *_: None)

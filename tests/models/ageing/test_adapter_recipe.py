@@ -15,6 +15,7 @@ def test_paper_preset_is_the_released_code():
     assert recipe.cycle_keeps_mode
     assert not recipe.is_zero_at_start
     assert recipe.objective == ObjectiveConfig.paper()
+    assert not recipe.follows_anchors
 
 
 def test_default_preset_takes_the_clean_choices():
@@ -23,6 +24,7 @@ def test_default_preset_takes_the_clean_choices():
     assert not recipe.one_mode_a_batch
     assert not recipe.objective.constant_norm
     assert recipe.objective.region == FFHQ_FACE
+    assert recipe.follows_anchors
 
 
 def test_crop_without_a_region_is_looked_at_whole():
@@ -51,3 +53,5 @@ def test_nonsense_is_refused_by_name():
         preset_recipe(crop_size=96, steps=0)
     with pytest.raises(ValueError, match=r"AdapterRecipe.cycle"):
         AdapterRecipe(cycle=-1.0)
+    with pytest.raises(ValueError, match=r"AdapterRecipe.latent_steps: got -1"):
+        AdapterRecipe(latent_steps=-1)

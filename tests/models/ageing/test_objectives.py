@@ -238,3 +238,22 @@ def test_objective_refuses_what_it_cannot_judge():
         _objective(ObjectiveConfig(), latent_average=torch.zeros(5, 8))(_batch())
     with pytest.raises(ValueError, match=r"ObjectiveConfig\.ageing: got -1, expected at least 0"):
         ObjectiveConfig(ageing=-1)
+
+
+def test_distance_from_the_persons_path_counts_in_shares_of_its_own_reach():
+    config = ObjectiveConfig(anchors=2.0, region=None)
+    plain = dataclasses.replace(config, anchors=0.0)
+    wanted = torch.randn(4, 4, 8, generator=torch.Generator().manual_seed(9))
+    batch = _batch(wanted=wanted)
+    judged = _objective(config)(batch)
+    away = (batch.w_plus - wanted).flatten(1).norm(dim=1)
+    share = away / (wanted - AVERAGE).flatten(1).norm(dim=1)
+    torch.testing.assert_close(judged.terms["anchors"], share.detach())
+    without = _objective(plain)(batch)
+    assert "anchors" not in without.terms
+    torch.testing.assert_close(judged.per_sample, without.per_sample + 2 * share)
+
+
+def test_path_that_counts_must_be_given():
+    with pytest.raises(ValueError, match="wanted: got None, expected latents of the person's own"):
+        _objective(ObjectiveConfig(anchors=1.0, region=None))(_batch())

@@ -71,3 +71,24 @@ def test_cycle_returns_to_the_photographs_ages_without_a_path_back(moving_prior,
     assert gradient is None
     kept = cycle_pass(moving_prior, adapted, photos, aged, keeps_mode=True)
     assert torch.equal(kept.mode, MODE)
+
+
+def test_persons_own_path_says_what_extrapolated_samples_are_held_to(moving_prior, adapted, photos):
+    own = torch.randn(
+        4, moving_prior.config.num_layers, moving_prior.config.latent_size,
+        generator=torch.Generator().manual_seed(2),
+    )  # fmt: skip
+    asked = []
+
+    def wanted(batch, target_age):
+        asked.append(target_age)
+        return own
+
+    aged = ageing_pass(moving_prior, adapted, photos, TARGETS, MODE, wanted=wanted)
+    back = cycle_pass(moving_prior, adapted, photos, aged, keeps_mode=False, wanted=wanted)
+    rows = torch.tensor([2, 0])
+    assert torch.equal(aged.wanted, own)
+    assert torch.equal(aged.prior_picture(rows), pooled_decode(moving_prior, own[rows]))
+    assert torch.equal(back.wanted, own)
+    assert torch.equal(asked[0], TARGETS)
+    assert torch.equal(asked[1], photos.ages)

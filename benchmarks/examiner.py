@@ -1,0 +1,110 @@
+"""What judges say of faces that were shown at other ages.
+
+Shapes: A target ages, R crop size, K references.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.sitting import TARGETS, Portrait, Sitting
+from models.ageing.compact_prior import CompactPrior
+from models.ageing.personal_pass import Personal, PhotoBatch
+from tasks.adapters import pictures
+
+_FIVE_POINTS = ((33, 133), (362, 263), (4, 4), (61, 61), (291, 291))  # mesh, ends averaged
+_DECODED_AT_ONCE = 4
+
+
+class Examiner:
+    """Judges what a method makes of the photographs of one sitting that are asked.
+
+    Args of the constructor:
+        identity, age: Networks by others, see `benchmarks.prior.load_judges`.
+        align: Takes five points (5, 2) to the identity judge's crop, (2, 3).
+    """
+
+    def __init__(
+        self, prior: CompactPrior, sitting: Sitting, identity: Any, age: Any, align: Any
+    ) -> None:
+        self._prior, self._sitting = prior, sitting
+        self._identity, self._age = identity, age
+        places = dict(zip(prior.alignment.landmark_indices, prior.alignment.template, strict=True))
+        five = [np.mean([places[a], places[b]], axis=0) for a, b in _FIVE_POINTS]
+        self._to_judge = align(np.array(five))
+        self._references = {
+            target: [embed(faces) for embed in self._embedders]
+            for target, faces in sitting.references.items()
+        }
+
+    @property
+    def _embedders(self) -> tuple[Callable[[NDArray[np.uint8]], NDArray[np.float32]], ...]:
+        return self._by_judge, self._by_own
+
+    def _by_judge(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        cut = [
+            cv2.warpAffine(
+                face, self._to_judge, (96, 112), flags=cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for face in faces
+        ]  # fmt: skip
+        return np.asarray(self._identity.embed_crops(np.stack(cut)))
+
+    @torch.no_grad()
+    def _by_own(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._prior.embed(_to_crops(faces)).numpy()
+
+    @torch.no_grad()
+    def faces(self, personal: Personal, portrait: Portrait) -> NDArray[np.uint8]:
+        """Returns a photograph shown at every target age, uint8, (A, R, R, 3)."""
+        count, targets = len(TARGETS), torch.tensor([float(t) for t in TARGETS])
+        photos = PhotoBatch(
+            crops=_to_crops(portrait.crop[None]).expand(count, -1, -1, -1),
+            ages=torch.full((count,), portrait.age),
+        )
+        latents = personal(photos, targets).personal
+        return pictures(torch.cat([self._prior.decode(w) for w in latents.split(_DECODED_AT_ONCE)]))
+
+    def examine(self, personal: Personal) -> dict[str, list[float]]:
+        """Returns figures by target age, means over the photographs that are asked.
+
+        `likeness`: best cosine with references of the age, by the judge, not a number where there
+        are none; `likeness_own`: by the prior's embedder; `age_error`: years between judged and
+        asked age.
+        """
+        return self._means([self.faces(personal, portrait) for portrait in self._sitting.asked])
+
+    def truth(self) -> dict[str, list[float]]:
+        """Returns the same figures of the person's own photographs at the target ages."""
+        return self._means(list(self._sitting.truth))
+
+    def _means(self, shown: list[NDArray[np.uint8]]) -> dict[str, list[float]]:
+        rows = [self._figures(faces) for faces in shown]
+        return {name: np.mean([row[name] for row in rows], axis=0).tolist() for name in rows[0]}
+
+    def _figures(self, faces: NDArray[np.uint8]) -> dict[str, NDArray[np.floating]]:
+        judged, own = (embed(faces) for embed in self._embedders)
+        return {
+            "likeness": self._best(judged, 0),
+            "likeness_own": self._best(own, 1),
+            "age_error": np.abs(self._age.ages(faces) - np.array(TARGETS)),
+        }
+
+    def _best(self, embeddings: NDArray[np.float32], embedder: int) -> NDArray[np.floating]:
+        return np.array(
+            [
+                float((self._references[target][embedder] @ face).max())
+                if target in self._references
+                else np.nan
+                for target, face in zip(TARGETS, embeddings, strict=True)
+            ]
+        )
+
+
+def _to_crops(faces: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 127.5 - 1
