@@ -14,6 +14,7 @@ from reage.qc_page import data_uri
 from reage.storage.local import atomic_file
 
 _PREVIEW_PX, _THUMBNAIL_PX = 128, 200
+_SHOWN_WARNINGS = 5  # more are folded away: the faces come first
 
 
 def write_collection_page(report: CollectionReport, path: Path) -> None:
@@ -31,6 +32,7 @@ def render_collection_page(report: CollectionReport) -> str:
     """Returns the page as HTML."""
     return _template().render(
         report=report,
+        shown_warnings=_SHOWN_WARNINGS,
         accepted=[
             {
                 "photo": photo,

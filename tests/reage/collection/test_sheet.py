@@ -94,3 +94,11 @@ def test_document_counts_reasons_and_is_json(tmp_path):
     assert "2 photographs, ages 35-35 (1 by name, 1 estimated), 3 refused" in found.headline
     write_collection_page(found, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == render_collection_page(found)
+
+
+def test_many_remarks_are_folded_and_none_is_lost():
+    remarks = [f"remark {number}" for number in range(9)]
+    page = render_collection_page(report([accepted()], [], remarks))
+    assert "<summary>4 more</summary>" in page
+    assert all(f"<li>{remark}</li>" in page for remark in remarks)
+    assert "<details>" not in render_collection_page(report([accepted()], [], remarks[:5]))
