@@ -15,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import skimage.data
-from matplotlib.cbook import get_sample_data
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +24,7 @@ from reage.collection.portrait_measures import PortraitLimits
 from reage.photograph import read_photograph
 from reage.registry.priors import find_prior
 from reage.workspace import Workspace
+from studio.public_portraits import save_public_portraits
 from tasks.collections import gather_collection
 from tasks.refs import PriorRef
 from tasks.synthetic_photographs import write_photographs
@@ -65,10 +64,7 @@ def _photographs(work: Path, prior: PriorRef, count: int) -> list[Path]:
         return names
     for place in (folder, pngs):
         place.mkdir(parents=True, exist_ok=True)
-    portrait, other = work / "portrait.png", work / "other.png"
-    Image.fromarray(skimage.data.astronaut()).save(portrait)
-    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as picture:
-        picture.convert("RGB").save(other)
+    portrait, other = save_public_portraits(work / "portraits")
     write_photographs(portrait, other, pngs, prior, ages=ages)
     for name in names:
         with Image.open(pngs / f"{name.stem}.png") as picture:

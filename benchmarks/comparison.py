@@ -76,12 +76,12 @@ def show(title: str, methods: dict[str, Any]) -> None:
     Console(width=150).print(table)
 
 
-def draw(place: Path, target: Path) -> None:
-    """Draws actor 0 at all ages, a method a row."""
+def draw(place: Path, person: int | str, target: Path) -> None:
+    """Draws one person at all ages, a method a row."""
     source = np.load(place / "source.npy")
     rows = [StripRow(label="truth", source=source, faces=np.load(place / "truth.npy"))]
     for name in SHOWN:
-        path = figures_of(place, name, 0).with_suffix(".npy")
+        path = figures_of(place, name, person).with_suffix(".npy")
         if path.is_file():
             rows.append(StripRow(label=name, source=source, faces=np.load(path)))
     Image.fromarray(compose_age_strip(rows, ages=TARGETS)).save(target)

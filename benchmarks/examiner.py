@@ -70,6 +70,10 @@ class Examiner:
         latents = personal(photos, targets).personal
         return pictures(torch.cat([self._prior.decode(w) for w in latents.split(_DECODED_AT_ONCE)]))
 
+    def true_faces(self) -> NDArray[np.uint8]:
+        """Returns the first of the person's own photographs at every target age."""
+        return self._sitting.truth[0]
+
     def examine(self, personal: Personal) -> dict[str, list[float]]:
         """Returns figures by target age, means over the photographs that are asked.
 

@@ -37,21 +37,25 @@ from benchmarks.sitting import (
     TARGETS,
     Sitting,
     collected_sitting,
-    photographed,
     synthetic_sitting,
 )
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.loading import load_prior
 from models.ageing.synthetic_actor import SyntheticActor
 from reage.labelled_faces import align_crop, find_photos
+from reage.registry.priors import find_prior
+from studio.public_portraits import save_public_portraits
+from tasks.refs import PriorRef
+from tasks.synthetic_photographs import actor_between
 
+PORTRAIT = "portrait"  # an actor made of portraits in the public domain, for the picture
 PRIOR = Path(__file__).parent.parent / "models" / "priors" / "compact"
 FACES_READ = 120
 
 
 @dataclass(frozen=True)
 class Job:
-    """One method on one person: an actor's number, or a collection's name and its crops."""
+    """One method on one person: a number, PORTRAIT, or a collection's name with its crops."""
 
     method: str
     person: int | str
@@ -84,19 +88,21 @@ def main() -> None:
     crops = dict(_collected(manifest, options.work) for manifest in options.collection)
     groups |= {name: [name] for name in crops}
     if not options.summary:
+        everybody = [
+            (method, p) for method in METHODS for people in groups.values() for p in people
+        ]
+        everybody += [(method, PORTRAIT) for method in SHOWN]
         _run_all(
             [
                 Job(method, person, options.steps, options.judges, place, crops.get(str(person)))
-                for method in METHODS
-                for people in groups.values()
-                for person in people
+                for method, person in everybody
             ]
         )
     found = {name: summary(place, people) for name, people in groups.items()}
     for name, methods in found.items():
         show(name, methods)
     drawn = place / "strip.png"
-    draw(place, drawn)
+    draw(place, PORTRAIT, drawn)
     settings = {"steps": options.steps, "drift": DRIFT, "targets": list(TARGETS)}
     record("mytm", {"actors": options.actors, **settings, "methods": found.pop("synthetic")})
     if found:
@@ -178,19 +184,18 @@ def _run(job: Job) -> None:
     if job.method == "global prior" and sitting.truth:
         truth = figures_of(job.place, "truth", job.person)
         truth.write_text(json.dumps(examiner.truth()))
-    if job.person == 0 and job.method in SHOWN:
+    if job.person == PORTRAIT:
         np.save(path.with_suffix(".npy"), examiner.faces(personal, sitting.asked[0]))
         np.save(job.place / "source.npy", sitting.asked[0].crop)
-        np.save(job.place / "truth.npy", _true_faces(job, prior))
+        np.save(job.place / "truth.npy", examiner.true_faces())
     path.write_text(json.dumps(figures))
 
 
 def _sitting(job: Job, prior: CompactPrior, photographs: int) -> Sitting | None:
     """The person's photographs; None where there are not as many."""
-    if isinstance(job.person, int):
-        actor = synthetic_actor(prior, job.place / "faces.npz", job.person)
-        return synthetic_sitting(actor, photographs=photographs, seed=job.person)
-    assert job.crops is not None
+    if job.crops is None:
+        seed = job.person if isinstance(job.person, int) else 0
+        return synthetic_sitting(_actor(job, prior), photographs=photographs, seed=seed)
     with np.load(job.crops, allow_pickle=False) as arrays:
         whole = collected_sitting(arrays["crops"], arrays["ages"].astype(np.float32))
     asked_for_all = photographs == METHODS["MyTM"].photographs
@@ -199,10 +204,11 @@ def _sitting(job: Job, prior: CompactPrior, photographs: int) -> Sitting | None:
     return whole.fewer(photographs)
 
 
-def _true_faces(job: Job, prior: CompactPrior) -> Any:
-    assert isinstance(job.person, int)
-    actor = synthetic_actor(prior, job.place / "faces.npz", job.person)
-    return photographed(actor, torch.tensor([float(age) for age in TARGETS]), seed=5000)
+def _actor(job: Job, prior: CompactPrior) -> SyntheticActor:
+    if isinstance(job.person, int):
+        return synthetic_actor(prior, job.place / "faces.npz", job.person)
+    portrait, other = save_public_portraits(job.place / "portraits")
+    return actor_between(portrait, other, PriorRef.of(find_prior()), amount=DRIFT)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,13 @@ photographs; the shot is re-aged without it and with it, and both go side by sid
 
 from pathlib import Path
 
-import skimage.data
-from matplotlib.cbook import get_sample_data
-from PIL import Image
 from rich.console import Console
 
 from reage.collection.portrait_measures import PortraitLimits
 from reage.side_by_side import write_side_by_side
 from studio.console import marked
 from studio.demo import SYNTHETIC, delivered_files, demo_plate, demo_shot
+from studio.public_portraits import save_public_portraits
 
 NUM_PHOTOGRAPHS = 50
 _AGES = (30, 70)
@@ -84,12 +82,7 @@ def run_synthetic_demo(
 def _photograph(folder: Path, photographs: Path, prior: str) -> None:
     from flows.synthetic_actor import photograph_synthetic_actor
 
-    portraits = folder / "portraits"
-    portraits.mkdir(parents=True, exist_ok=True)
-    portrait, other = portraits / "astronaut.png", portraits / "other.png"
-    Image.fromarray(skimage.data.astronaut()).save(portrait)
-    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as picture:
-        picture.convert("RGB").save(other)
+    portrait, other = save_public_portraits(folder / "portraits")
     first, last = _AGES
     ages = [
         round(first + (last - first) * n / (NUM_PHOTOGRAPHS - 1)) for n in range(NUM_PHOTOGRAPHS)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from models.ageing.prior import Prior
 from models.ageing.synthetic_actor import SyntheticActor
 from reage.compositing import Layer, composite
 from reage.errors import FaceError
@@ -28,6 +29,7 @@ from tasks.portraits import aligned_crop
 from tasks.refs import PriorRef
 
 DRIFT = 1.0
+_Face = tuple[NDArray[np.float32], NDArray[np.float64]]  # pixels and landmarks
 _FEATHER = 0.25
 _BORDER = cv2.BORDER_REPLICATE
 _TURN_DEG, _ZOOM, _SHIFT_PX = 7.0, 0.12, 10.0
@@ -58,13 +60,7 @@ def write_photographs(
     """
     network = loaded_prior(prior)
     pixels, landmarks = _portrait(portrait)
-    stranger, theirs = _portrait(other)
-    own, towards = (
-        to_tensor(aligned_crop(*face, network)[None])
-        for face in ((pixels, landmarks), (stranger, theirs))
-    )
-    age = float(network.estimate_age(own)[0])
-    actor = SyntheticActor.between(network, own, [towards], age=age, amount=DRIFT)
+    actor = _between(network, (pixels, landmarks), _portrait(other), amount=DRIFT)
     back = crop_from_picture(landmarks, network.alignment).inverse() @ crop_from_synthesis(network)
     folder.mkdir(parents=True, exist_ok=True)
     for number, years in enumerate(ages):
@@ -78,7 +74,23 @@ def write_photographs(
             PillowImage.fromarray(taken).save(partial, format="PNG")
 
 
-def _portrait(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def actor_between(
+    portrait: Path, other: Path, prior: PriorRef, *, amount: float = DRIFT
+) -> SyntheticActor:
+    """Makes the actor alone; arguments and errors as of `write_photographs`.
+
+    `amount` is the size of the drift, see `SyntheticActor.between`.
+    """
+    return _between(loaded_prior(prior), _portrait(portrait), _portrait(other), amount=amount)
+
+
+def _between(network: Prior, face: _Face, other: _Face, *, amount: float) -> SyntheticActor:
+    own, towards = (to_tensor(aligned_crop(*each, network)[None]) for each in (face, other))
+    age = float(network.estimate_age(own)[0])
+    return SyntheticActor.between(network, own, [towards], age=age, amount=amount)
+
+
+def _portrait(path: Path) -> _Face:
     """Returns pixels (H, W, 3), 0-1, and the landmarks of the largest face."""
     photograph = read_photograph(path)
     with FaceFinder() as finder:
