@@ -1,10 +1,11 @@
 """Which device networks run on, and the one loaded copy of each that a process holds."""
 
 import logging
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from models.ageing.adapter import Adapter
 from models.ageing.adapter_files import AdapterFileError, load_adapter
@@ -20,6 +21,25 @@ log = logging.getLogger(__name__)
 def device() -> torch.device:
     """Returns the first CUDA device of this process, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def mixed_precision(like: Tensor) -> torch.autocast:
+    """Returns a context in which networks compute in bfloat16 where the device has units for it.
+
+    On a processor without them bfloat16 is emulated, many times slower than float32; there the
+    context changes nothing.
+
+    Args:
+        like: On the device in question.
+    """
+    kind = like.device.type
+    return torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu" or _cpu_has_bfloat16())
+
+
+@cache
+def _cpu_has_bfloat16() -> bool:
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 @lru_cache(maxsize=2)

@@ -36,6 +36,7 @@ from models.training import (
     scheduled_rate,
 )
 from reage.labelled_faces import FaceSet
+from tasks.gpu import mixed_precision
 
 SEEN = Augmentation(shift=0.05, turn=0.08, zoom=0.06, colour=0.06, soften=0.4, erase=0.3, noise=0)
 _log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class Adversary:
     def _render(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         config, ages = self.prior.config, batch.source_ages
         ages = ages.clamp(config.min_age, config.max_age)
-        with _half_precision(batch.crops):
+        with mixed_precision(batch.crops):
             w_plus = self.prior.encoder(batch.crops)
             offset = self.prior.path(ages, batch.target_ages, cell_weights=batch.cells)
             offset = offset + self.prior.personal(
@@ -129,7 +130,7 @@ class Adversary:
         self, batch: Batch, result: Tensor, generator: torch.Generator
     ) -> dict[str, float]:
         self.discriminator.requires_grad_(True)
-        with _half_precision(result):
+        with mixed_precision(result):
             seen = augment(batch.real, SEEN, generator=generator)
             real, mismatched = self.discriminator(seen, batch.real_ages, batch.wrong_ages)
             seen = augment(result, SEEN, generator=generator)
@@ -150,7 +151,7 @@ class Adversary:
         generator: torch.Generator,
     ) -> dict[str, float]:
         weights, prior = self.settings, self.prior
-        with _half_precision(result):
+        with mixed_precision(result):
             seen = augment(result, SEEN, generator=generator)
             (score,) = self.discriminator(seen, batch.target_ages)
             likeness = (prior.embedder(batch.crops).detach() * prior.embedder(result)).sum(dim=1)
@@ -301,7 +302,3 @@ def wrong_ages(ages: Tensor, drawn: Tensor, *, apart_years: float) -> Tensor:
     """Returns `drawn` ages (B,), those too near the true `ages` moved beyond `apart_years`."""
     away = torch.where(ages > 50, -1.0, 1.0) * (apart_years + (drawn - ages).abs())
     return torch.where((drawn - ages).abs() < apart_years, ages + away, drawn)
-
-
-def _half_precision(like: Tensor) -> torch.autocast:
-    return torch.autocast(like.device.type, torch.bfloat16)

@@ -35,6 +35,7 @@ from models.training import (
 )
 from reage.errors import RegistryError
 from reage.labelled_faces import FaceSet
+from tasks.gpu import mixed_precision
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "configs" / "prior" / "compact.json"
 
@@ -91,7 +92,7 @@ def train_regressor(
         rows = draw.rows(stage.batch_size, flatten=0.5)
         ages, genders, groups = (label[rows] for label in labels)
         crops = augment(draw.crops(rows), Augmentation(), generator=draw.generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision(crops):
             reading = network(crops)
         loss = age_distribution_loss(
             reading.age_logits, reading.age, ages.float(), years=network.years
@@ -133,7 +134,7 @@ def train_embedder(
         rows = draw.rng.choice(pool, min(stage.batch_size, len(pool)), replace=False)
         crops = draw.crops(rows, mirrored=False)
         views = [augment(crops, setting, generator=draw.generator) for _ in range(2)]
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision(crops):
             embeddings = network(torch.cat(views).contiguous(memory_format=torch.channels_last))
         descend(optimiser, contrastive_loss(embeddings), learning_rate=_rate(stage, number))
 
@@ -161,7 +162,7 @@ def train_autoencoder(
 
     def step(number: int) -> None:
         crops = draw.crops(draw.rows(stage.batch_size))
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision(crops):
             made = prior.synthesis(prior.encoder(crops))
             with torch.no_grad():
                 wanted = prior.regressor.trunk(crops)[:3]

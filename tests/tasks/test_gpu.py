@@ -8,7 +8,7 @@ import torch
 
 from models.ageing.compact_prior import save_prior
 from reage.errors import RegistryError
-from tasks.gpu import device, loaded_prior
+from tasks.gpu import _cpu_has_bfloat16, device, loaded_prior, mixed_precision
 
 
 @pytest.fixture
@@ -64,3 +64,20 @@ def test_prior_of_another_format_is_refused(copied):
     config.write_text(json.dumps({**described, "format": 99}))
     with pytest.raises(RegistryError, match="format: got 99, expected 1"):
         loaded_prior(copied)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": False}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_processor_without_bfloat16_units_computes_in_float32(monkeypatch, found, expected):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: found)
+    _cpu_has_bfloat16.cache_clear()
+    matrix = torch.ones(2, 2)
+    with mixed_precision(matrix):
+        assert (matrix @ matrix).dtype == expected
+    _cpu_has_bfloat16.cache_clear()
