@@ -1,5 +1,6 @@
 """`reage weights import | list | inspect | remove`: published weights, and the priors there are."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,8 @@ from rich.table import Table
 
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.registry.entry import CARD, remove_entry
+from reage.registry.adapters import adapters_made_for
+from reage.registry.entry import CARD, recorded_entry, remove_entry
 from reage.registry.priors import find_prior, is_embedded, list_priors, registry_folder
 from reage.registry.weights import (
     KINDS,
@@ -98,19 +100,35 @@ def inspect(name: Name) -> None:
 def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even a prior that adapters are made for.")
+    ] = False,
 ) -> None:
-    """Removes a registered prior or imported weights; deliveries made with them stay."""
+    """Removes a registered prior or imported weights; deliveries made with them stay.
+
+    A prior that actors' adapters are made for is removed with --force only; they stay, and are of
+    no use until the very same weights are there again.
+    """
     folder = _removable(name)
+    adapters = _adapters_on(folder, name)
+    if adapters and not force:
+        raise RegistryError(
+            f"weights {name}: remove: got a prior that adapters are made for "
+            f"({', '.join(adapters)}), expected one that nothing needs; --force removes it all the "
+            "same, and they are of no use without it"
+        )
     if not yes:
         size = sum(path.stat().st_size for path in folder.iterdir())
         question = f"Remove {name} ({_megabytes(size)})? It can be imported or trained again"
+        if adapters:
+            question = f"Adapters made for it: {', '.join(adapters)}. {question}"
         typer.confirm(question, abort=True)
     remove_entry(folder)
     out.print(f"[bold]{name}[/bold] removed")
 
 
 def _removable(name: str) -> Path:
-    """Returns the folder of an entry that nothing else needs."""
+    """Returns the folder of an entry that no other entry of weights builds on."""
     if is_embedded(name):
         raise RegistryError(
             f"weights {name}: remove: got the embedded prior, expected a registered one; "
@@ -129,6 +147,13 @@ def _removable(name: str) -> Path:
             "ones that nothing needs; remove those first"
         )
     return folder
+
+
+def _adapters_on(folder: Path, name: str) -> list[str]:
+    """Names the adapters that are made for an entry; none where it is too damaged to be used."""
+    with suppress(RegistryError):
+        return adapters_made_for(recorded_entry(folder, place=f"weights {name}").digest)
+    return []
 
 
 def _say(record: WeightsRecord) -> None:

@@ -8,7 +8,8 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.published_checkpoints import as_published
-from reage.registry.priors import find_prior
+from reage.registry.adapters import TrainedFacts, find_adapter, register_adapter
+from reage.registry.priors import find_prior, register_prior
 from reage.registry.weights import find_weights
 from studio import cli
 from tasks.gpu import loaded_prior
@@ -178,4 +179,46 @@ def test_remove_refuses_what_others_need(call, tmp_path):
     code, _, err = call("remove", "sam-ffhq1024", "--yes")
     assert (code, "weights that ada builds on" in err) == (1, True)
     assert call("remove", "ada", "--yes")[0] == 0
+    assert call("remove", "sam-ffhq1024", "--yes")[0] == 0
+
+
+def adapter_for(prior):
+    """Registers an adapter of Ada's for a prior."""
+    facts = TrainedFacts(
+        prior_name=prior.name,
+        prior_digest=prior.digest,
+        licence=prior.licence,
+        consent_document="CONSENT-1",
+        network={},
+        collection_digest="cd" * 32,
+        num_photographs=50,
+        min_age=30,
+        max_age=70,
+        recipe={},
+    )
+    return register_adapter("ada", prior.name.encode(), facts)
+
+
+@pytest.mark.parametrize("name", ["sam-ffhq1024", "studio"])
+def test_remove_names_the_adapters_made_for_a_prior_and_wants_force(call, tmp_path, name):
+    if name == "studio":
+        register_prior(find_prior("compact").folder, name)
+    else:
+        call("import", write_published(tmp_path / "a.pt", "sam"), "--as", "sam")
+    adapter_for(find_prior(name))
+    adapter_for(find_prior(name))
+    code, _, err = call("remove", name, "--yes")
+    assert code == 1
+    assert "got a prior that adapters are made for (ada v001)" in err
+    assert "--force removes it all the same" in err
+    assert find_prior(name)
+    asked = CliRunner().invoke(cli.app, ["weights", "remove", name, "--force"], input="n\n")
+    assert "Adapters made for it: ada v001. Remove" in asked.output
+    assert call("remove", name, "--yes", "--force") == (0, f"{name} removed\n", "")
+    assert find_adapter("ada").version == "v001"
+
+
+def test_remove_asks_for_no_force_where_adapters_are_made_for_another_prior(call, tmp_path):
+    adapter_for(find_prior("compact"))
+    call("import", write_published(tmp_path / "a.pt", "sam"), "--as", "sam")
     assert call("remove", "sam-ffhq1024", "--yes")[0] == 0
