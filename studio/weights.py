@@ -10,7 +10,7 @@ from rich.table import Table
 
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.registry.adapters import adapters_made_for
+from reage.registry.adapters import adapters_made_for, list_adapters
 from reage.registry.entry import CARD, recorded_entry, remove_entry
 from reage.registry.priors import find_prior, is_embedded, list_priors, registry_folder
 from reage.registry.weights import (
@@ -47,14 +47,31 @@ def import_(
     base: Annotated[
         str | None, typer.Option(help="For mytm: the SAM weights it was trained on.")
     ] = None,
+    actor: Annotated[
+        Path | None,
+        typer.Option(help="For mytm: manifest of the actor whose adapter it is to be."),
+    ] = None,
     alexnet: Annotated[Path | None, typer.Option(help="For lpips: AlexNet's file.")] = None,
+    work: Annotated[
+        Path, typer.Option(help="With --actor: root of the work folders, for the audit log.")
+    ] = Path("work"),
 ) -> None:
     """Checks a published file and turns it into an entry of the registry; executes nothing in it.
 
     A sam entry is a prior at once: `prior: sam-ffhq1024` in a shot manifest.
+
+    A mytm checkpoint with --actor is that actor's next adapter, if consent covers training.
     """
     if kind not in KINDS:
         raise RegistryError(f"--as: got {kind}, expected one of: {', '.join(KINDS)}")
+    if actor is not None:
+        if kind != "mytm" or name is not None:
+            raise RegistryError(
+                f"--actor: got it with --as {kind}{' and --name' if name else ''}, expected --as "
+                "mytm without --name; an actor's adapters are numbered"
+            )
+        _import_adapter(file, actor, licence=licence, base=base, work=work)
+        return
     from flows.import_weights import import_weights
 
     before = {record.name for record in list_weights()}
@@ -63,6 +80,31 @@ def import_(
     verb = "is there already, unchanged" if record.name in before else "imported"
     out.print(f"[bold]{record.name}[/bold] {verb}", soft_wrap=True)
     _say(record)
+
+
+def _import_adapter(
+    file: Path, manifest: Path, *, licence: str | None, base: str | None, work: Path
+) -> None:
+    from flows.import_weights import import_adapter
+
+    before = {record.name for record in list_adapters()}
+    with out.status(f"reading and checking {file.name}"):
+        record = import_adapter(file, manifest, licence=licence, base=base, work=work)
+    verb = "is there already, unchanged" if record.name in before else "imported"
+    out.print(f"[bold]{record.name}[/bold] {verb}", soft_wrap=True)
+    facts = record.facts
+    _rows(
+        {
+            "prior": f"{facts.prior_name}, sha256 {facts.prior_digest}",
+            "terms": facts.licence,
+            "consent": facts.consent_document,
+            "sha256": record.digest,
+            "card": str(record.folder / CARD),
+        }
+    )
+    out.print(RIGHTS, style="dim")
+    use = f"prior: {facts.prior_name}` and `adapter: {record.version}"
+    out.print(f"  use it with `{use}` in a shot manifest", highlight=False)
 
 
 @app.command("list")
@@ -106,8 +148,7 @@ def remove(
 ) -> None:
     """Removes a registered prior or imported weights; deliveries made with them stay.
 
-    A prior that actors' adapters are made for is removed with --force only; they stay, and are of
-    no use until the very same weights are there again.
+    Adapters that are made for a prior stay, and are of no use until it is there again.
     """
     folder = _removable(name)
     adapters = _adapters_on(folder, name)
