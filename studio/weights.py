@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from reage.errors import RegistryError
+from reage.manifest import load_actor
 from reage.naming import check_name
-from reage.registry.adapters import adapters_made_for, list_adapters
+from reage.registry.adapters import adapter_versions, adapters_made_for
 from reage.registry.entry import CARD, recorded_entry, remove_entry
 from reage.registry.priors import find_prior, is_embedded, list_priors, registry_folder
 from reage.registry.weights import (
@@ -87,10 +88,10 @@ def _import_adapter(
 ) -> None:
     from flows.import_weights import import_adapter
 
-    before = {record.name for record in list_adapters()}
+    before = adapter_versions(load_actor(manifest).actor)
     with out.status(f"reading and checking {file.name}"):
         record = import_adapter(file, manifest, licence=licence, base=base, work=work)
-    verb = "is there already, unchanged" if record.name in before else "imported"
+    verb = "is there already, unchanged" if record.version in before else "imported"
     out.print(f"[bold]{record.name}[/bold] {verb}", soft_wrap=True)
     facts = record.facts
     _rows(
