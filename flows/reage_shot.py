@@ -184,11 +184,11 @@ def _plan(
     workspace: Workspace,
     progress: ShotProgress,
 ) -> PlanRef:
-    latents = []
+    latents, personal = [], prior.personal(adapter)
     for frames in chunks:
-        latents.append(encode_chunk(frame_set, cast, prior, frames, workspace=workspace))
+        latents.append(encode_chunk(frame_set, cast, personal, frames, workspace=workspace))
         progress.advance(f"{actor.actor} encoded", len(frames))
-    return plan_ageing(latents, cast, prior, actor, adapter, workspace=workspace)
+    return plan_ageing(latents, cast, personal, actor, adapter, workspace=workspace)
 
 
 def _render(
@@ -202,7 +202,7 @@ def _render(
 ) -> tuple[ChunkRef, MeasuresRef]:
     changes = []
     for actor, cast, plan in layers:
-        change = age_chunk(plan, prior, frames, workspace=workspace)
+        change = age_chunk(plan, prior.personal(plan.adapter), frames, workspace=workspace)
         matte = None if actor.matte is None else shot.resolve(actor.matte)
         changes.append(ActorLayerRef(actor=actor, cast=cast, plan=plan, change=change, matte=matte))
         progress.advance(f"{actor.actor} aged", len(frames))

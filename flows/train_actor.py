@@ -20,7 +20,7 @@ from flows.progress import training_progress
 from reage.collection.portrait_measures import PortraitLimits
 from reage.manifest import ActorManifest, load_actor
 from reage.provenance import AuditLog
-from reage.registry.adapters import AdapterFacts, AdapterRecord, register_adapter
+from reage.registry.adapters import AdapterRecord, TrainedFacts, register_adapter
 from reage.registry.priors import DEFAULT_PRIOR, PriorRecord, find_prior
 from reage.workspace import Workspace
 from tasks.adapters import adapter_recipe, train_adapter
@@ -82,7 +82,7 @@ def _registered(
 ) -> AdapterRecord:
     folder = Path(trained.folder)
     described = json.loads((folder / "adapter.json").read_text())
-    facts = AdapterFacts(
+    facts = TrainedFacts(
         prior_name=prior.name,
         prior_digest=prior.digest,
         licence=prior.licence,
@@ -101,6 +101,7 @@ def _registered(
 def _tell(actor: ActorManifest, record: AdapterRecord, trained: TrainedRef, work: Path) -> None:
     """Enters the version in the audit log and shows figures and faces on the server."""
     facts = record.facts
+    assert isinstance(facts, TrainedFacts)
     AuditLog(work / "audit.jsonl").append(
         {
             "event": "train",

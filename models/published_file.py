@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -77,6 +78,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         number = _ERRNO.search(str(error))
         code = int(number[1]) if number else 0
         raise OSError(code, re.sub(r"^.*I/O error: | \(os error.*$", "", str(error))) from error
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Returns what `write_tensors` would write."""
+    return to_safetensors({key: tensor.contiguous() for key, tensor in tensors.items()})
 
 
 def load_state(

@@ -14,12 +14,14 @@ from rich.table import Table
 
 from reage.errors import ReageError
 from reage.manifest import validate as validate_manifests
+from studio.adapters import app as adapters
 from studio.console import marked
 from studio.weights import app as weights
 
 app = typer.Typer(
     help="Re-ages actors in VFX shots.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(adapters, name="adapters")
 app.add_typer(weights, name="weights")
 out = Console()
 err = Console(stderr=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from reage.registry.adapters import AdapterRecord
+from reage.registry.adapters import AdapterRecord, TrainedFacts
 from studio.console import marked
 
 
@@ -29,13 +29,15 @@ def run_training(
     record = train_actor(
         str(manifest), prior=prior, preset=preset, steps=steps, seed=seed, work=str(work)
     )
+    facts = record.facts
+    assert isinstance(facts, TrainedFacts)
     console.print(
-        f"\n[bold green]trained[/bold green], {record.name}, on {record.facts.num_photographs} "
-        f"photographs of ages {record.facts.min_age:g}-{record.facts.max_age:g}"
+        f"\n[bold green]trained[/bold green], {record.name}, on {facts.num_photographs} "
+        f"photographs of ages {facts.min_age:g}-{facts.max_age:g}"
     )
     table = Table("on the photographs", "prior", "adapter", box=None, pad_edge=False)
     for name, unit in (("likeness", ""), ("age_error", " years")):
-        figures = (record.facts.metrics[f"{name}_{side}"] for side in ("prior", "adapter"))
+        figures = (facts.metrics[f"{name}_{side}"] for side in ("prior", "adapter"))
         table.add_row(name.replace("_", " "), *(f"{figure:.2f}{unit}" for figure in figures))
     console.print(table)
     console.print(marked("  adapter", "bold", record.folder), soft_wrap=True)

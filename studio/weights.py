@@ -1,5 +1,6 @@
 """`reage weights import | list | inspect | remove`: published weights, and the priors there are."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from reage.errors import RegistryError
+from reage.manifest import load_actor
 from reage.naming import check_name
-from reage.registry.entry import CARD, remove_entry
+from reage.registry.adapters import adapter_versions, adapters_made_for
+from reage.registry.entry import CARD, recorded_entry, remove_entry
 from reage.registry.priors import find_prior, is_embedded, list_priors, registry_folder
 from reage.registry.weights import (
     KINDS,
@@ -45,14 +48,31 @@ def import_(
     base: Annotated[
         str | None, typer.Option(help="For mytm: the SAM weights it was trained on.")
     ] = None,
+    actor: Annotated[
+        Path | None,
+        typer.Option(help="For mytm: manifest of the actor whose adapter it is to be."),
+    ] = None,
     alexnet: Annotated[Path | None, typer.Option(help="For lpips: AlexNet's file.")] = None,
+    work: Annotated[
+        Path, typer.Option(help="With --actor: root of the work folders, for the audit log.")
+    ] = Path("work"),
 ) -> None:
     """Checks a published file and turns it into an entry of the registry; executes nothing in it.
 
     A sam entry is a prior at once: `prior: sam-ffhq1024` in a shot manifest.
+
+    A mytm checkpoint with --actor is that actor's next adapter, if consent covers training.
     """
     if kind not in KINDS:
         raise RegistryError(f"--as: got {kind}, expected one of: {', '.join(KINDS)}")
+    if actor is not None:
+        if kind != "mytm" or name is not None:
+            raise RegistryError(
+                f"--actor: got it with --as {kind}{' and --name' if name else ''}, expected --as "
+                "mytm without --name; an actor's adapters are numbered"
+            )
+        _import_adapter(file, actor, licence=licence, base=base, work=work)
+        return
     from flows.import_weights import import_weights
 
     before = {record.name for record in list_weights()}
@@ -61,6 +81,31 @@ def import_(
     verb = "is there already, unchanged" if record.name in before else "imported"
     out.print(f"[bold]{record.name}[/bold] {verb}", soft_wrap=True)
     _say(record)
+
+
+def _import_adapter(
+    file: Path, manifest: Path, *, licence: str | None, base: str | None, work: Path
+) -> None:
+    from flows.import_weights import import_adapter
+
+    before = adapter_versions(load_actor(manifest).actor)
+    with out.status(f"reading and checking {file.name}"):
+        record = import_adapter(file, manifest, licence=licence, base=base, work=work)
+    verb = "is there already, unchanged" if record.version in before else "imported"
+    out.print(f"[bold]{record.name}[/bold] {verb}", soft_wrap=True)
+    facts = record.facts
+    _rows(
+        {
+            "prior": f"{facts.prior_name}, sha256 {facts.prior_digest}",
+            "terms": facts.licence,
+            "consent": facts.consent_document,
+            "sha256": record.digest,
+            "card": str(record.folder / CARD),
+        }
+    )
+    out.print(RIGHTS, style="dim")
+    use = f"prior: {facts.prior_name}` and `adapter: {record.version}"
+    out.print(f"  use it with `{use}` in a shot manifest", highlight=False)
 
 
 @app.command("list")
@@ -98,19 +143,34 @@ def inspect(name: Name) -> None:
 def remove(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even a prior that adapters are made for.")
+    ] = False,
 ) -> None:
-    """Removes a registered prior or imported weights; deliveries made with them stay."""
+    """Removes a registered prior or imported weights; deliveries made with them stay.
+
+    Adapters that are made for a prior stay, and are of no use until it is there again.
+    """
     folder = _removable(name)
+    adapters = _adapters_on(folder, name)
+    if adapters and not force:
+        raise RegistryError(
+            f"weights {name}: remove: got a prior that adapters are made for "
+            f"({', '.join(adapters)}), expected one that nothing needs; --force removes it all the "
+            "same, and they are of no use without it"
+        )
     if not yes:
         size = sum(path.stat().st_size for path in folder.iterdir())
         question = f"Remove {name} ({_megabytes(size)})? It can be imported or trained again"
+        if adapters:
+            question = f"Adapters made for it: {', '.join(adapters)}. {question}"
         typer.confirm(question, abort=True)
     remove_entry(folder)
     out.print(f"[bold]{name}[/bold] removed")
 
 
 def _removable(name: str) -> Path:
-    """Returns the folder of an entry that nothing else needs."""
+    """Returns the folder of an entry that no other entry of weights builds on."""
     if is_embedded(name):
         raise RegistryError(
             f"weights {name}: remove: got the embedded prior, expected a registered one; "
@@ -129,6 +189,13 @@ def _removable(name: str) -> Path:
             "ones that nothing needs; remove those first"
         )
     return folder
+
+
+def _adapters_on(folder: Path, name: str) -> list[str]:
+    """Names the adapters that are made for an entry; none where it is too damaged to be used."""
+    with suppress(RegistryError):
+        return adapters_made_for(recorded_entry(folder, place=f"weights {name}").digest)
+    return []
 
 
 def _say(record: WeightsRecord) -> None:

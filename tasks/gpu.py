@@ -1,6 +1,7 @@
 """Which device networks run on, and the one loaded copy of each that a process holds."""
 
 import logging
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from torch import Tensor
 from models.ageing.adapter import Adapter
 from models.ageing.adapter_files import AdapterFileError, load_adapter
 from models.ageing.loading import load_prior
+from models.ageing.mytm import load_personal_adapter, load_personal_prior
 from models.ageing.prior import Prior, PriorError
+from models.ageing.sam import SamPrior
 from reage.errors import RegistryError
-from reage.registry.adapters import find_adapter
+from reage.registry.adapters import AdapterRecord, find_adapter
 from tasks.refs import AdapterRef, PriorRef
 
 log = logging.getLogger(__name__)
@@ -42,13 +45,20 @@ def _cpu_has_bfloat16() -> bool:
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-@lru_cache(maxsize=2)
 def loaded_prior(ref: PriorRef) -> Prior:
     """Loads a prior once per process, in eval mode on `device()`.
 
+    A person's prior shares with the general one what is the same in both.
+
     Raises:
-        RegistryError: The folder holds no prior, or other weights than the ref names.
+        RegistryError: The folder holds no prior, or other weights than the ref names; or the
+            person's weights are others, or were made for another prior.
     """
+    return _general_prior(ref) if ref.person is None else _personal_prior(ref, ref.person)
+
+
+@lru_cache(maxsize=2)
+def _general_prior(ref: PriorRef) -> Prior:
     try:
         judges = {judge.role: Path(judge.folder) for judge in ref.judges}
         prior = load_prior(Path(ref.folder), judges).to(device()).eval()
@@ -64,22 +74,41 @@ def loaded_prior(ref: PriorRef) -> Prior:
 
 
 @lru_cache(maxsize=4)
+def _personal_prior(ref: PriorRef, person: AdapterRef) -> Prior:
+    record = _found(person)
+    record.check_prior(ref.name, ref.digest)
+    base = loaded_prior(replace(ref, person=None))
+    assert isinstance(base, SamPrior)  # checkpoints are imported for SAM alone
+    try:
+        return load_personal_prior(base, record.weights, digest=record.digest)
+    except PriorError as error:
+        raise RegistryError(f"adapter {record.name}: {error}") from error
+
+
+@lru_cache(maxsize=4)
 def loaded_adapter(ref: AdapterRef) -> Adapter:
     """Loads an adapter once per process, in eval mode on `device()`.
 
     Raises:
         RegistryError: The folder holds no such adapter, or other weights than the ref names.
     """
+    record = _found(ref)
+    load = load_personal_adapter if ref.is_published else load_adapter
+    try:
+        return load(record.weights, record.facts.network).to(device())
+    except (AdapterFileError, PriorError) as error:
+        raise RegistryError(f"adapter {record.name}: {error}") from error
+
+
+def _found(ref: AdapterRef) -> AdapterRecord:
+    """Finds an adapter; raises RegistryError when its weights are not those that the ref names."""
     record = find_adapter(ref.actor, ref.version)
     if record.digest != ref.digest:
         raise RegistryError(
             f"adapter {record.name}: weights: got {record.digest[:12]}…, expected "
             f"{ref.digest[:12]}…; submit the shot anew"
         )
-    try:
-        return load_adapter(record.weights, record.facts.network).to(device())
-    except AdapterFileError as error:
-        raise RegistryError(f"adapter {record.name}: {error}") from error
+    return record
 
 
 def _check_judges(ref: PriorRef, prior: Prior) -> None:

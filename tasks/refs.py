@@ -4,14 +4,14 @@ A ref says where bytes lie and what their content key is. Paths are local to the
 all workers of a shot share; `digest` is the content key under which the ledger knows the work.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
-from reage.registry.adapters import AdapterRecord
+from reage.registry.adapters import AdapterRecord, PublishedFacts
 from reage.registry.priors import PriorRecord
 
 
@@ -59,6 +59,34 @@ class JudgeRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdapterRef:
+    """A version of an actor's personal adapter in the registry.
+
+    Attributes:
+        actor: Whose.
+        version: As `v003`.
+        digest: SHA-256 of its weights.
+        is_published: Whether it is a published checkpoint, which has the person's encoder, decoder
+            and mean latent beside the adapter network.
+    """
+
+    actor: str
+    version: str
+    digest: str
+    is_published: bool = False
+
+    @classmethod
+    def of(cls, record: AdapterRecord) -> "AdapterRef":
+        """Points to an adapter that was found in the registry."""
+        return cls(
+            actor=record.actor,
+            version=record.version,
+            digest=record.digest,
+            is_published=isinstance(record.facts, PublishedFacts),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PriorRef:
     """A prior in the registry.
 
@@ -67,12 +95,15 @@ class PriorRef:
         folder: Where its files lie.
         digest: SHA-256 of its weights: what adapters are made for.
         judges: The networks that tell age and likeness for it, where they are not its own.
+        person: A published adapter whose encoder, decoder and mean latent take the place of the
+            prior's own; None for the general prior.
     """
 
     name: str
     folder: str
     digest: str
     judges: tuple[JudgeRef, ...] = ()
+    person: AdapterRef | None = None
 
     @classmethod
     def of(cls, record: PriorRecord) -> "PriorRef":
@@ -83,12 +114,20 @@ class PriorRef:
         )
         return cls(name=record.name, folder=str(record.folder), digest=record.digest, judges=judges)
 
+    def personal(self, adapter: AdapterRef | None) -> "PriorRef":
+        """Returns what encodes and decodes the person of an adapter: the general prior, or theirs.
+
+        Alignment, sizes and judges are the same.
+        """
+        return replace(self, person=adapter) if adapter and adapter.is_published else self
+
     @property
     def content(self) -> object:
-        """What results depend on: the weights, and those of the judges that are not part of it."""
-        if not self.judges:
-            return self.digest
-        return (self.digest, *((judge.role, judge.digest) for judge in self.judges))
+        """What results depend on: the weights, and those of judges and person beside it."""
+        others = [(judge.role, judge.digest) for judge in self.judges]
+        if self.person is not None:
+            others.append(("person", self.person.digest))
+        return (self.digest, *others) if others else self.digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,20 +203,6 @@ class TrainedRef:
 
     folder: str
     digest: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdapterRef:
-    """A version of an actor's personal adapter in the registry, and the SHA-256 of its weights."""
-
-    actor: str
-    version: str
-    digest: str
-
-    @classmethod
-    def of(cls, record: AdapterRecord) -> "AdapterRef":
-        """Points to an adapter that was found in the registry."""
-        return cls(actor=record.actor, version=record.version, digest=record.digest)
 
 
 @dataclass(frozen=True, kw_only=True)

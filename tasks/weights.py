@@ -15,8 +15,21 @@ from models.ageing.prior import FFHQAlignment
 from models.ageing.prior_files import FORMAT
 from models.ageing.published import PUBLISHED, PublishedSizes, PublishedWeights
 from models.ageing.published import read_published_weights as read_weights
-from models.published_file import CheckpointError, State, read_tensors, write_tensors
+from models.published_file import (
+    CheckpointError,
+    State,
+    read_tensors,
+    tensor_bytes,
+    write_tensors,
+)
 from reage.errors import RegistryError, StorageError
+from reage.registry.adapters import (
+    AdapterRecord,
+    PublishedFacts,
+    adapters_folder,
+    find_published,
+    register_adapter,
+)
 from reage.registry.entry import CARD, CONFIG, WEIGHTS
 from reage.registry.priors import list_priors
 from reage.registry.weights import (
@@ -100,10 +113,64 @@ def import_weights(
     )
 
 
+def import_published_adapter(
+    file: Path,
+    actor: str,
+    *,
+    consent_document: str,
+    licence: str | None = None,
+    base: str | None = None,
+    sizes: PublishedSizes = PUBLISHED,
+) -> AdapterRecord:
+    """Turns a published MyTimeMachine checkpoint into the next version of an actor's adapter.
+
+    Consent to learning from the actor is asked before, by whoever calls.
+
+    Args:
+        file: As its authors give it: a torch pickle, or safetensors.
+        actor: Whom it was trained on, as the actor's manifest names them.
+        consent_document: Id of the document that allowed it.
+        licence: The terms that the studio holds it under; the known ones by default.
+        base: Name of the SAM weights that it was trained on.
+        sizes: Of the networks.
+
+    Returns:
+        The version; importing the same file again on the same terms, by the same document and for
+        the same prior returns it and changes nothing.
+
+    Raises:
+        NamingError: `actor` is no name.
+        RegistryError: The file is no such checkpoint, or there are no such SAM weights.
+        StorageError: A file cannot be read, or the registry cannot be written.
+    """
+    under = _base(base)
+    facts = PublishedFacts(
+        prior_name=under.name,
+        prior_digest=under.digest,
+        licence=licence or KNOWN_TERMS["mytm"],
+        consent_document=consent_document,
+        network=asdict(sizes.adapter),
+        source=file.name,
+        source_digest=file_digest(file),
+    )
+    known = find_published(actor, facts)
+    if known is not None:
+        return known
+    try:
+        state = _difference(read_weights(file, "mytm", sizes=sizes), under)
+    except CheckpointError as error:
+        raise RegistryError(str(error)) from error
+    _check_space(adapters_folder(), state)
+    return register_adapter(actor, tensor_bytes(state), facts)
+
+
 def _chosen_name(kind: str, name: str | None) -> str:
     chosen = name or DEFAULT_NAMES.get(kind)
     if chosen is None:
-        raise RegistryError(f"weights: name: got none, expected --name NAME for {kind}")
+        raise RegistryError(
+            f"weights: name: got none, expected --name NAME for {kind}, or --actor ACTOR.yaml to "
+            "use it in shots"
+        )
     return chosen
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load as from_safetensors
-from safetensors.torch import save as to_safetensors
 
 from models.ageing.adapter import Adapter, AdapterConfig
+from models.published_file import tensor_bytes
 
 
 class AdapterFileError(ValueError):
@@ -21,9 +21,8 @@ class AdapterFileError(ValueError):
 
 def adapter_bytes(adapter: Adapter) -> bytes:
     """Returns the weights as a safetensors file."""
-    return to_safetensors(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in adapter.state_dict().items()}
-    )
+    state = adapter.state_dict()
+    return tensor_bytes({name: tensor.detach().cpu() for name, tensor in state.items()})
 
 
 def adapter_network(config: AdapterConfig) -> dict[str, Any]:

@@ -8,9 +8,11 @@ Source: Qu et al. 2025, "MyTimeMachine", and its inference script; state-dict na
 Shapes: B batch, L style layers, D latent size, R crop size, S synthesis size in pixels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,20 +90,68 @@ def load_personal_sam(base: SamPrior, folder: Path) -> PersonalSam:
             f"{folder}: base: made for {str(config.get('base'))[:12]}…, loaded "
             f"{base.digest[:12]}…; load the weights named in the entry"
         )
-    device = base.networks.latent_avg.device
     weights = folder / WEIGHTS_NAME
     try:
-        state = {key: value.to(device) for key, value in read_tensors(weights).items()}
-        person = {k.removeprefix(_ADAPTER): v for k, v in state.items() if k.startswith(_ADAPTER)}
-        changed = {k: v for k, v in state.items() if not k.startswith(_ADAPTER)}
+        adapter = load_personal_adapter(weights, config["adapter"])
+    except KeyError as error:
+        raise PriorError(
+            f"{folder}: config: got no {error}, expected the adapter's sizes"
+        ) from error
+    prior = load_personal_prior(base, weights, digest=described["digest"])
+    return PersonalSam(prior, adapter.to(base.networks.latent_avg.device))
+
+
+def load_personal_prior(base: SamPrior, weights: Path, *, digest: str) -> SamPrior:
+    """Loads the person's encoder, decoder and mean latent over the SAM that they differ from.
+
+    Args:
+        base: Stays as it is; tensors that the file lacks are shared with it.
+        weights: A `personal_difference` as safetensors.
+        digest: SHA-256, hex, of the file.
+
+    Returns:
+        In evaluation mode, gradients off, on the device of `base`.
+
+    Raises:
+        PriorError: The file is damaged, or holds what is no part of a SAM of these sizes.
+    """
+    device = base.networks.latent_avg.device
+    with _import_errors(weights):
+        state = read_tensors(weights)
+        changed = {k: v.to(device) for k, v in state.items() if not k.startswith(_ADAPTER)}
         with torch.device("meta"):
             networks = SamNetworks(base.config)
-            adapter = Adapter(AdapterConfig(**config["adapter"]))
         whole = base.networks.state_dict() | changed
         load_state(networks, whole, place=str(weights), assign=True)
+    prior = SamPrior(base.config, networks, base.judges, digest=digest)
+    return prior.eval().requires_grad_(False)
+
+
+def load_personal_adapter(weights: Path, network: Mapping[str, Any]) -> Adapter:
+    """Loads the adapter of a checkpoint that was imported.
+
+    Args:
+        weights: A `personal_difference` as safetensors.
+        network: Sizes, as `dataclasses.asdict` gives them.
+
+    Returns:
+        In evaluation mode, gradients off, on the CPU.
+
+    Raises:
+        PriorError: The file is damaged, or holds no adapter of these sizes.
+    """
+    with _import_errors(weights):
+        state = read_tensors(weights)
+        person = {k.removeprefix(_ADAPTER): v for k, v in state.items() if k.startswith(_ADAPTER)}
+        with torch.device("meta"):
+            adapter = Adapter(AdapterConfig(**network))
         load_state(adapter, person, place=str(weights), assign=True)
-    except (CheckpointError, KeyError, TypeError) as error:
+    return adapter.eval().requires_grad_(False)
+
+
+@contextmanager
+def _import_errors(weights: Path) -> Iterator[None]:
+    try:
+        yield
+    except (CheckpointError, TypeError) as error:
         raise PriorError(f"{weights}: got {error}, expected what an import wrote") from error
-    prior = SamPrior(base.config, networks, base.judges, digest=described["digest"])
-    prior.eval().requires_grad_(False)
-    return PersonalSam(prior, adapter.eval().requires_grad_(False))

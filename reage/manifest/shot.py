@@ -116,7 +116,8 @@ class ActorInShot(ManifestModel):
     )
     adapter: Adapter = Field(
         default="none",
-        description="The actor's personal adapter: `none`, `latest`, or a version as `v003`.",
+        description="The actor's personal adapter, trained or imported, for the shot's prior: "
+        "`none`, `latest`, or a version as `v003`.",
     )
     consent: ConsentReference | None = Field(
         default=None, description="The actor's own document, when it is not the shot's."

@@ -1,28 +1,34 @@
 """Versions of actors' personal adapters: immutable folders, each tied to the prior it was made for.
 
-Every version is an entry `adapters/<actor>/<version>` of the registry; its description names the
-prior, the collection and the consent document that it rests on. Knows nothing of networks; what the
-weights mean is the business of whoever loads them.
+Every version is an entry `adapters/<actor>/<version>` of the registry: trained on the actor's
+collection, or brought as a published checkpoint. Its description names the prior and the consent
+document that it rests on, and where it comes from. Knows nothing of networks; what the weights mean
+is the business of whoever loads them.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from reage.errors import RegistryError
-from reage.naming import check_name, is_version, next_version, parse_version
+from reage.naming import check_name, is_version, next_version, parse_version, safe_name
 from reage.registry.entry import (
     CARD,
     CONFIG,
     WEIGHTS,
+    Entry,
     names_in,
     publish_entry,
     read_entry,
+    recorded_entry,
     registry_root,
 )
+from reage.registry.weights import RIGHTS
+from reage.storage.local import local_errors
 
 NO_ADAPTER = "none"
 LATEST = "latest"
@@ -33,43 +39,113 @@ _MAX_RACES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterFacts:
-    """What an adapter was made from and how it was judged.
+    """What any adapter rests on.
 
     Attributes:
+        kind: Of the weights, as the entry's description states it.
+        origin: Where such adapters come from, in a word.
         prior_name: As manifests name the prior.
         prior_digest: SHA-256 (hex) of the prior's weights.
-        licence: The prior's, which binds what is made with the adapter, too.
-        collection_digest: Content key of the photographs and their ages.
-        num_photographs: How many were learnt from.
-        min_age: Youngest age among them, years.
-        max_age: Oldest.
-        consent_document: Id of the document that allowed the training.
+        licence: On what terms the weights may be used.
+        consent_document: Id of the document that allowed learning from the actor.
         network: Sizes of the network, as its config has them.
-        recipe: Settings of the training.
-        metrics: Figures of the training, by name.
     """
+
+    kind: ClassVar[str]
+    origin: ClassVar[str]
 
     prior_name: str
     prior_digest: str
     licence: str
+    consent_document: str
+    network: Mapping[str, Any]
+
+    def card_lines(self) -> list[str]:
+        """Returns what the card says of where the adapter comes from."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedFacts(AdapterFacts):
+    """Of an adapter trained on the actor's collection; its terms are the prior's.
+
+    Attributes:
+        collection_digest: Content key of the photographs and their ages.
+        num_photographs: How many were learnt from.
+        min_age: Youngest age among them, years.
+        max_age: Oldest.
+        recipe: Settings of the training.
+        metrics: Figures of the training, by name.
+    """
+
+    kind: ClassVar[str] = "adapter"
+    origin: ClassVar[str] = "trained"
+
     collection_digest: str
     num_photographs: int
     min_age: float
     max_age: float
-    consent_document: str
-    network: Mapping[str, Any]
     recipe: Mapping[str, Any]
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def card_lines(self) -> list[str]:
+        """Returns what was learnt from, and the figures of the training."""
+        return [
+            f"- learnt from {self.num_photographs} photographs, ages {self.min_age:g} to "
+            f"{self.max_age:g}; collection {self.collection_digest}",
+            *(f"- {name}: {value:g}" for name, value in sorted(self.metrics.items())),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedFacts(AdapterFacts):
+    """Of a published MyTimeMachine checkpoint, kept as what it adds to the prior.
+
+    Attributes:
+        source: Name of the file that it came from.
+        source_digest: SHA-256 (hex) of that file.
+    """
+
+    kind: ClassVar[str] = "mytm"
+    origin: ClassVar[str] = "published"
+
+    source: str
+    source_digest: str
+
+    def card_lines(self) -> list[str]:
+        """Returns the file, what of it is kept, and what is not known."""
+        return [
+            f"- imported from {self.source}, SHA-256 {self.source_digest}; Reage does not know "
+            "what it was learnt from",
+            "- holds the adapter network, and what of picture encoder, decoder and mean latent is "
+            "not the prior's; the age encoder is the prior's",
+            f"- {RIGHTS}",
+        ]
+
+
+_FACTS: dict[str, type[AdapterFacts]] = {
+    facts.kind: facts for facts in (TrainedFacts, PublishedFacts)
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterRecord:
-    """A registered adapter: whose, which version, where, and its facts."""
+    """A registered adapter.
+
+    Attributes:
+        actor: Whose.
+        version: As `v003`.
+        folder: Where its files lie.
+        digest: SHA-256 of the weights file, in hex.
+        registered: When, ISO 8601.
+        facts: What it rests on.
+    """
 
     actor: str
     version: str
     folder: Path
     digest: str
+    registered: str
     facts: AdapterFacts
 
     @property
@@ -88,7 +164,7 @@ class AdapterRecord:
             raise RegistryError(
                 f"adapter {self.name}: prior: got {name} {digest[:12]}…, expected "
                 f"{self.facts.prior_name} {self.facts.prior_digest[:12]}…; name that prior in the "
-                "shot manifest, or train an adapter on this one"
+                "shot manifest, or train or import an adapter for this one"
             )
 
 
@@ -120,10 +196,46 @@ def find_adapter(actor: str, version: str = LATEST) -> AdapterRecord:
     if wanted not in known:
         raise RegistryError(
             f"adapter of {actor}: version: got {version}, expected one of: "
-            f"{', '.join(known) or 'none registered'}; train one with `reage train`, or set "
-            "adapter: none"
+            f"{', '.join(known) or 'none registered'}; train one with `reage train`, import a "
+            "published one (reage weights import --help), or set adapter: none"
         )
     return _read(actor, wanted)
+
+
+def find_published(actor: str, facts: PublishedFacts) -> AdapterRecord | None:
+    """Returns the version of an actor that came of the same file in the same way, None if none did.
+
+    What the file is called does not count. Errors as of `find_adapter`.
+    """
+    for record in list_adapters(actor):
+        known = record.facts
+        if isinstance(known, PublishedFacts) and replace(known, source=facts.source) == facts:
+            return find_adapter(actor, record.version)
+    return None
+
+
+def list_adapters(actor: str | None = None) -> list[AdapterRecord]:
+    """Returns an actor's adapters, oldest first, or everybody's; their weights are not read.
+
+    Raises:
+        NamingError: `actor` is no name.
+        RegistryError: A description or receipt is damaged.
+        StorageError: A file cannot be read.
+    """
+    actors = _actors() if actor is None else [actor]
+    return [_recorded(name, version) for name in actors for version in adapter_versions(name)]
+
+
+def adapters_made_for(prior_digest: str) -> list[str]:
+    """Returns the names of the adapters made for a prior, as `ada v003`; raises StorageError."""
+    found = []
+    for actor in _actors():
+        for version in adapter_versions(actor):
+            with suppress(RegistryError):  # damaged ones are of no use with any prior
+                record = _recorded(actor, version)
+                if record.facts.prior_digest == prior_digest:
+                    found.append(record.name)
+    return found
 
 
 def register_adapter(actor: str, weights: bytes, facts: AdapterFacts) -> AdapterRecord:
@@ -136,7 +248,7 @@ def register_adapter(actor: str, weights: bytes, facts: AdapterFacts) -> Adapter
         StorageError: The registry cannot be written.
     """
     digest = hashlib.sha256(weights).hexdigest()
-    described = {"schema": _SCHEMA, "kind": "adapter", "digest": digest, "config": asdict(facts)}
+    described = {"schema": _SCHEMA, "kind": facts.kind, "digest": digest, "config": asdict(facts)}
     described = json.loads(json.dumps(described))  # as it will be read
 
     for _ in range(_MAX_RACES):
@@ -160,18 +272,40 @@ def register_adapter(actor: str, weights: bytes, facts: AdapterFacts) -> Adapter
     )
 
 
+def _actors() -> list[str]:
+    """The names of all who have adapters, sorted."""
+    folder = adapters_folder()
+    with local_errors(str(folder), "read"):
+        if not folder.is_dir():
+            return []
+        return sorted(p.name for p in folder.iterdir() if safe_name(p.name) == p.name)
+
+
 def _read(actor: str, version: str) -> AdapterRecord:
-    place = f"adapter {actor} {version}"
-    entry = read_entry(adapters_folder() / actor / version, place=place)
+    folder = adapters_folder() / actor / version
+    return _record(actor, version, read_entry(folder, place=f"adapter {actor} {version}"))
+
+
+def _recorded(actor: str, version: str) -> AdapterRecord:
+    folder = adapters_folder() / actor / version
+    return _record(actor, version, recorded_entry(folder, place=f"adapter {actor} {version}"))
+
+
+def _record(actor: str, version: str, entry: Entry) -> AdapterRecord:
     try:
-        facts = AdapterFacts(**entry.config)
-    except TypeError as error:
+        facts = _FACTS[entry.kind](**entry.config)
+    except (KeyError, TypeError) as error:
         raise RegistryError(
-            f"{place}: {entry.folder / CONFIG}: got {error}, expected an adapter's facts; restore "
-            "the file"
+            f"adapter {actor} {version}: {entry.folder / CONFIG}: got {error}, expected an "
+            "adapter's facts; restore the file"
         ) from error
     return AdapterRecord(
-        actor=actor, version=version, folder=entry.folder, digest=entry.digest, facts=facts
+        actor=actor,
+        version=version,
+        folder=entry.folder,
+        digest=entry.digest,
+        registered=str(entry.receipt.get("registered", "")),
+        facts=facts,
     )
 
 
@@ -179,12 +313,10 @@ def _card(name: str, digest: str, facts: AdapterFacts) -> str:
     lines = [
         f"# Adapter {name}",
         "",
+        f"- {facts.origin}",
         f"- prior: {facts.prior_name}, SHA-256 {facts.prior_digest}",
-        f"- terms: those of the prior ({facts.licence}), and the consent document "
-        f"{facts.consent_document}",
-        f"- learnt from {facts.num_photographs} photographs, ages {facts.min_age:g} to "
-        f"{facts.max_age:g}; collection {facts.collection_digest}",
+        f"- terms: {facts.licence}; and the consent document {facts.consent_document}",
+        *facts.card_lines(),
         f"- weights: SHA-256 {digest}",
-        *(f"- {name}: {value:g}" for name, value in sorted(facts.metrics.items())),
     ]
     return "\n".join(lines) + "\n"

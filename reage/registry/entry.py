@@ -32,6 +32,7 @@ class Entry:
 
     Attributes:
         folder: Where the files lie.
+        kind: Of the weights, as the description states it; empty where it does not.
         digest: SHA-256 of the weights file, in hex.
         licence: As the config states it.
         config: What the description says of sizes and terms.
@@ -39,6 +40,7 @@ class Entry:
     """
 
     folder: Path
+    kind: str
     digest: str
     licence: str
     config: Mapping[str, Any]
@@ -94,7 +96,39 @@ def read_entry(folder: Path, *, place: str) -> Entry:
     if (folder / RECEIPT).is_file():
         receipt = read_object(folder / RECEIPT, place=place)
         _check_unchanged(folder, receipt, digest, place=place)
-    return Entry(folder=folder, digest=digest, licence=licence, config=config, receipt=receipt)
+    return Entry(
+        folder=folder,
+        kind=str(described.get("kind", "")),
+        digest=digest,
+        licence=licence,
+        config=config,
+        receipt=receipt,
+    )
+
+
+def recorded_entry(folder: Path, *, place: str) -> Entry:
+    """Returns a registered entry as its receipt has it, the weights neither read nor checked.
+
+    Arguments and errors as of `read_entry`.
+    """
+    missing = [file for file in (*FILES, RECEIPT) if not (folder / file).is_file()]
+    if missing:
+        raise RegistryError(f"{place}: {folder}: got no {', '.join(missing)}, expected them")
+    receipt = read_object(folder / RECEIPT, place=place)
+    described = read_object(folder / CONFIG, place=place)
+    config = described.get("config")
+    if not isinstance(config, dict):
+        raise RegistryError(
+            f"{place}: {folder / CONFIG}: config: got {type(config).__name__}, expected an object"
+        )
+    return Entry(
+        folder=folder,
+        kind=str(described.get("kind", "")),
+        digest=str(receipt.get("sha256", {}).get(WEIGHTS)),
+        licence=str(config.get("licence")),
+        config=config,
+        receipt=receipt,
+    )
 
 
 def publish_entry(target: Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> bool:

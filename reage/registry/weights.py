@@ -14,14 +14,12 @@ from reage.errors import RegistryError
 from reage.naming import check_name
 from reage.registry.entry import (
     CARD,
-    FILES,
-    RECEIPT,
     WEIGHTS,
     Entry,
     names_in,
     publish_entry,
     read_entry,
-    read_object,
+    recorded_entry,
     registry_root,
 )
 from reage.storage.local import local_errors
@@ -207,21 +205,8 @@ def already_imported(kind: str, name: str, source_digest: str) -> WeightsRecord 
 
 
 def _recorded(kind: str, name: str) -> WeightsRecord:
-    """The record as its receipt has it, without reading the weights through."""
-    folder, place = weights_folder(kind) / name, f"weights {name}"
-    missing = [file for file in (*FILES, RECEIPT) if not (folder / file).is_file()]
-    if missing:
-        raise RegistryError(f"{place}: {folder}: got no {', '.join(missing)}, expected them")
-    receipt = read_object(folder / RECEIPT, place=place)
-    config = read_object(folder / FILES[0], place=place).get("config", {})
-    entry = Entry(
-        folder=folder,
-        digest=str(receipt.get("sha256", {}).get(WEIGHTS)),
-        licence=str(config.get("licence")),
-        config=config,
-        receipt=receipt,
-    )
-    return _record(kind, name, folder, entry)
+    folder = weights_folder(kind) / name
+    return _record(kind, name, folder, recorded_entry(folder, place=f"weights {name}"))
 
 
 def _record(kind: str, name: str, folder: Path, entry: Entry) -> WeightsRecord:

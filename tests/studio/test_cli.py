@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "demo", "validate", "submit", "status", "deliver", "doctor", "collect", "train", "train-prior"
 )  # fmt: skip
-GROUPS = {"weights": ("import", "list", "inspect", "remove")}
+GROUPS = {"adapters": ("list", "inspect"), "weights": ("import", "list", "inspect", "remove")}
 
 
 def write_manifests(folder, *, target_age="60"):

@@ -8,12 +8,13 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.published_checkpoints import as_published
-from reage.registry.priors import find_prior
+from reage.registry.adapters import TrainedFacts, find_adapter, list_adapters, register_adapter
+from reage.registry.priors import find_prior, register_prior
 from reage.registry.weights import find_weights
 from studio import cli
 from tasks.gpu import loaded_prior
 from tasks.refs import PriorRef
-from tasks.weights import import_weights
+from tasks.weights import import_published_adapter, import_weights
 from tests.published_files import (
     CROP,
     SMALL,
@@ -30,8 +31,9 @@ def small_networks(tmp_path, monkeypatch):
     """A registry of its own, and published files of small networks."""
     monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
-    small = partial(import_weights, sizes=SMALL)
-    monkeypatch.setattr("flows.import_weights.import_weights", small)
+    for function in (import_weights, import_published_adapter):
+        small = partial(function, sizes=SMALL)
+        monkeypatch.setattr(f"flows.import_weights.{function.__name__}", small)
 
 
 @pytest.fixture
@@ -178,4 +180,115 @@ def test_remove_refuses_what_others_need(call, tmp_path):
     code, _, err = call("remove", "sam-ffhq1024", "--yes")
     assert (code, "weights that ada builds on" in err) == (1, True)
     assert call("remove", "ada", "--yes")[0] == 0
+    assert call("remove", "sam-ffhq1024", "--yes")[0] == 0
+
+
+@pytest.fixture
+def bring_ada(call, tmp_path):
+    """Imports SAM, then a checkpoint as Ada's adapter; returns what the second command says."""
+
+    def run(*options, content=None, scope="render, train"):
+        call("import", write_published(tmp_path / "sam.pt", "sam"), "--as", "sam")
+        manifest = tmp_path / "ada.yaml"
+        manifest.write_text(
+            f"actor: ada\nnames: [Ada]\nconsent: {{document_id: CONSENT-7, scope: [{scope}], "
+            "shows: any, granted: 2020-01-01, expires: 2100-01-01}\n"
+        )
+        path = tmp_path / "mytm.pt"
+        torch.save(content or as_published("mytm", personal_state()), path)
+        work = ("--work", tmp_path / "work")
+        return call("import", path, "--as", "mytm", "--actor", manifest, *work, *options)
+
+    return run
+
+
+def test_checkpoint_becomes_an_actors_adapter_and_says_how_to_use_it(bring_ada, call):
+    code, out, err = bring_ada("--licence", "agreement 17")
+    record = find_adapter("ada")
+    assert (code, err) == (0, "")
+    assert "ada v001 imported" in out
+    for part in (record.digest, find_prior("sam-ffhq1024").digest, "agreement 17", "CONSENT-7"):
+        assert part in out
+    assert "use it with `prior: sam-ffhq1024` and `adapter: v001` in a shot manifest" in out
+    assert "Reage does not know what rights you hold" in out
+    assert "ada v001 is there already, unchanged" in bring_ada("--licence", "agreement 17")[1]
+    assert find_adapter("ada") == record
+    code, _, err = call("remove", "sam-ffhq1024", "--yes")
+    assert (code, "adapters are made for (ada v001)" in err) == (1, True)
+
+
+def test_checkpoint_is_of_use_again_once_its_removed_prior_is_back(bring_ada, call, tmp_path):
+    bring_ada()
+    before = find_prior("sam-ffhq1024").digest
+    call("remove", "sam-ffhq1024", "--yes", "--force")
+    call("import", tmp_path / "sam.pt", "--as", "sam")
+    find_adapter("ada").check_prior("sam-ffhq1024", before)
+    assert find_prior("sam-ffhq1024").digest == before
+
+
+def test_hostile_checkpoint_is_refused_and_nothing_of_it_is_executed(bring_ada, tmp_path):
+    place = tmp_path / "executed"
+    content = as_published("mytm", personal_state())
+    content["opts"]["callback"] = Trap(place)
+    code, out, err = bring_ada(content=content)
+    assert (code, out) == (1, "")
+    assert "content: got io.open, expected tensors and plain values only; nothing was" in err
+    assert not place.exists()
+    assert list_adapters() == []
+    assert not (tmp_path / "work").exists()
+
+
+def test_checkpoint_of_an_actor_who_did_not_agree_to_training_is_refused(bring_ada):
+    code, out, err = bring_ada(scope="render")
+    assert (code, out) == (1, "")
+    assert "scope: got render, expected train among the uses" in err
+    assert list_adapters() == []
+
+
+def test_actor_is_for_checkpoints_alone_and_leaves_no_choice_of_name(bring_ada, call, tmp_path):
+    code, _, err = bring_ada("--name", "ada")
+    assert (code, "got it with --as mytm and --name, expected" in err) == (1, True)
+    code, _, err = call("import", tmp_path / "sam.pt", "--as", "sam", "--actor", "ada.yaml")
+    assert (code, "--actor: got it with --as sam, expected --as mytm" in err) == (1, True)
+
+
+def adapter_for(prior):
+    """Registers an adapter of Ada's for a prior."""
+    facts = TrainedFacts(
+        prior_name=prior.name,
+        prior_digest=prior.digest,
+        licence=prior.licence,
+        consent_document="CONSENT-1",
+        network={},
+        collection_digest="cd" * 32,
+        num_photographs=50,
+        min_age=30,
+        max_age=70,
+        recipe={},
+    )
+    return register_adapter("ada", prior.name.encode(), facts)
+
+
+@pytest.mark.parametrize("name", ["sam-ffhq1024", "studio"])
+def test_remove_names_the_adapters_made_for_a_prior_and_wants_force(call, tmp_path, name):
+    if name == "studio":
+        register_prior(find_prior("compact").folder, name)
+    else:
+        call("import", write_published(tmp_path / "a.pt", "sam"), "--as", "sam")
+    adapter_for(find_prior(name))
+    adapter_for(find_prior(name))
+    code, _, err = call("remove", name, "--yes")
+    assert code == 1
+    assert "got a prior that adapters are made for (ada v001)" in err
+    assert "--force removes it all the same" in err
+    assert find_prior(name)
+    asked = CliRunner().invoke(cli.app, ["weights", "remove", name, "--force"], input="n\n")
+    assert "Adapters made for it: ada v001. Remove" in asked.output
+    assert call("remove", name, "--yes", "--force") == (0, f"{name} removed\n", "")
+    assert find_adapter("ada").version == "v001"
+
+
+def test_remove_asks_for_no_force_where_adapters_are_made_for_another_prior(call, tmp_path):
+    adapter_for(find_prior("compact"))
+    call("import", write_published(tmp_path / "a.pt", "sam"), "--as", "sam")
     assert call("remove", "sam-ffhq1024", "--yes")[0] == 0

@@ -10,7 +10,7 @@ from models.ageing.adapter_files import adapter_bytes, adapter_network
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
-from reage.registry.adapters import AdapterFacts, register_adapter
+from reage.registry.adapters import TrainedFacts, register_adapter
 from reage.tracks import load_track, save_track
 from tasks.ageing import _at_ages, age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor
@@ -273,7 +273,7 @@ def adapter_of(network, tmp_path, monkeypatch):
         sizes = AdapterConfig(
             num_layers=config.num_layers, latent_size=config.latent_size, is_zero_at_start=is_zero
         )
-        facts = AdapterFacts(
+        facts = TrainedFacts(
             prior_name="tiny",
             prior_digest=network.digest,
             licence="none",

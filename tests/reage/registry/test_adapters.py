@@ -6,13 +6,17 @@ import pytest
 
 from reage.errors import NamingError, RegistryError
 from reage.registry.adapters import (
-    AdapterFacts,
+    PublishedFacts,
+    TrainedFacts,
     adapter_versions,
+    adapters_made_for,
     find_adapter,
+    find_published,
+    list_adapters,
     register_adapter,
 )
 
-FACTS = AdapterFacts(
+FACTS = TrainedFacts(
     prior_name="compact",
     prior_digest="ab" * 32,
     licence="research only",
@@ -24,6 +28,16 @@ FACTS = AdapterFacts(
     network={"num_layers": 8},
     recipe={"preset": "default", "steps": 300},
     metrics={"id": 0.1},
+)
+
+PUBLISHED = PublishedFacts(
+    prior_name="sam-ffhq1024",
+    prior_digest="ef" * 32,
+    licence="of SAM",
+    consent_document="CONSENT-2",
+    network={"num_layers": 18},
+    source="ada.pt",
+    source_digest="12" * 32,
 )
 
 
@@ -42,9 +56,11 @@ def test_registered_adapters_are_versions_and_the_latest_is_the_newest():
     assert find_adapter("ada", "v001").weights.read_bytes() == b"one"
 
 
-def test_facts_return_as_they_were_given():
-    register_adapter("ada", b"one", FACTS)
-    assert find_adapter("ada").facts == FACTS
+@pytest.mark.parametrize("facts", [FACTS, PUBLISHED])
+def test_facts_return_as_they_were_given(facts):
+    register_adapter("ada", b"one", facts)
+    assert find_adapter("ada").facts == facts
+    assert type(find_adapter("ada").facts) is type(facts)
 
 
 def test_registering_the_newest_again_changes_nothing():
@@ -74,6 +90,50 @@ def test_card_says_on_what_terms_and_whose_consent():
     card = (register_adapter("ada", b"one", FACTS).folder / "MODEL_CARD.md").read_text()
     assert "research only" in card
     assert "CONSENT-1" in card
+
+
+def test_card_of_a_published_one_names_file_prior_terms_and_consent():
+    record = register_adapter("ada", b"one", PUBLISHED)
+    card = (record.folder / "MODEL_CARD.md").read_text()
+    for part in (
+        f"ada.pt, SHA-256 {'12' * 32}",
+        f"sam-ffhq1024, SHA-256 {'ef' * 32}",
+        "terms: of SAM; and the consent document CONSENT-2",
+        record.digest,
+        "Reage does not know what rights you hold",
+    ):
+        assert part in card
+
+
+def test_published_file_is_found_again_whatever_came_after_and_whatever_it_is_called():
+    first = register_adapter("ada", b"one", PUBLISHED)
+    register_adapter("ada", b"two", FACTS)
+    assert find_published("ada", replace(PUBLISHED, source="copy.pt")) == first
+    assert find_published("ada", replace(PUBLISHED, consent_document="CONSENT-3")) is None
+    assert find_published("ada", replace(PUBLISHED, source_digest="34" * 32)) is None
+    assert find_published("bob", PUBLISHED) is None
+
+
+def test_list_shows_everybodys_adapters_or_one_actors_and_reads_no_weights():
+    assert list_adapters() == []
+    records = [
+        register_adapter("ada", b"one", FACTS),
+        register_adapter("ada", b"two", PUBLISHED),
+        register_adapter("bob", b"one", FACTS),
+    ]
+    assert list_adapters() == records
+    assert list_adapters("ada") == records[:2]
+    records[0].weights.write_bytes(b"tampered")
+    assert list_adapters() == records
+
+
+def test_adapters_made_for_a_prior_are_named_and_damaged_ones_left_out():
+    register_adapter("ada", b"one", FACTS)
+    register_adapter("ada", b"two", PUBLISHED)
+    damaged = register_adapter("bob", b"one", FACTS)
+    (damaged.folder / "config.json").write_text('{"kind": "adapter", "config": []}')
+    assert adapters_made_for(FACTS.prior_digest) == ["ada v001"]
+    assert adapters_made_for(PUBLISHED.prior_digest) == ["ada v002"]
 
 
 def test_unknown_version_names_those_that_exist():
