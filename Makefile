@@ -12,8 +12,8 @@ export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-mytm \
-        bench-prior bench-published clean
+.PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-mli \
+        bench-mytm bench-prior bench-published clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ bench-alignment: $(STAMP) ## judge FFHQ alignment by the mesh: DATA=<utkface fol
 
 bench-prior: $(STAMP) ## judge the compact prior: DATA=<utkface folder> JUDGES=<evaluators folder>
 	$(BIN)/python -m benchmarks.prior --data $(DATA) --judges $(JUDGES)
+
+bench-mli: $(STAMP) ## loss and error between a network's start and end: plateaus, biases, depth, scale
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mli
 
 bench-mytm: $(STAMP) ## compare ways of personalising: DATA=<utkface folder> JUDGES=<evaluators folder>
 	$(BIN)/python -m benchmarks.mytm --data $(DATA) --judges $(JUDGES)
