@@ -12,7 +12,8 @@ to. Degrees follow the rules of leading orders at a -> 0:
   first, so a bias in step with it never stands alone, while one in step with the longest way would
   be missing until a is nearly 1. An identity path keeps its degree; the branch beside it counts on
   its own;
-* normalisation takes the degree away: the result has its own scale's, 1, or 0 without a scale;
+* normalisation takes the degree away, be it a layer or spelled out: the result has its own scale's,
+  1, or 0 without a scale. Added numbers up to 1e-4 guard a division and count for nothing;
 * all else (ReLU, pooling, reshaping) passes degrees on; sigmoid, softmax and exp give 0.
 
 Source: the homogeneity argument of Wang et al. 2023, "Plateau in Monotonic Linear Interpolation",
@@ -55,6 +56,8 @@ _ADDITIONS = {
     torch.ops.aten.sub.Tensor,
     torch.ops.aten.sub_.Tensor,
 }
+_EPSILON = 1e-4
+_POWERS = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0}
 _PRELU = torch.ops.aten._prelu_kernel.default
 
 
@@ -91,7 +94,7 @@ def bias_depths(network: nn.Module, *inputs: Tensor) -> dict[str, int]:
 class _Signal:
     """A tensor's degree, None for zeros and bare biases, and the biases that have not met one."""
 
-    degree: int | None = 0
+    degree: float | None = 0
     waiting: frozenset[str] = frozenset()
 
 
@@ -135,9 +138,9 @@ class _Tracker(TorchDispatchMode):
             return self._sum(signals[0], self._product(*signals[1:]))
         if name == "div" and len(signals) == 2:
             return self._quotient(*signals)
-        if name in _DEGREES:
-            return _Signal(_DEGREES[name])
-        return self._joined(func, args, signals)
+        if name in _POWERS or name == "pow":
+            return self._power(signals[0], _POWERS[name] if name in _POWERS else args[1])
+        return _Signal(_DEGREES[name]) if name in _DEGREES else self._joined(func, args, signals)
 
     def _layer(self, given: Mapping[str, Any], *, is_normalised: bool) -> _Signal:
         """A convolution, or a normalisation, which takes its input's degree away."""
@@ -150,9 +153,24 @@ class _Tracker(TorchDispatchMode):
         """A sum, a join, or what passes a degree on."""
         if func is _PRELU:
             return signals[0]
-        _refuse_fused(func, args)
-        adds_a_number = func in _ADDITIONS and isinstance(args[1], int | float) and args[1] != 0
-        return self._sum(*signals, *([_Signal()] if adds_a_number else []))
+        self._refuse_fused(func, args)
+        number = args[1] if func in _ADDITIONS and isinstance(args[1], int | float) else 0
+        return self._sum(*signals, *([_Signal()] if abs(number) > _EPSILON else []))
+
+    def _refuse_fused(self, func: Any, args: tuple[Any, ...]) -> None:
+        """Refuses an operation that may hide layers: it takes weights and biases at once.
+
+        Raises:
+            ValueError: It does, and is no addition.
+        """
+        parameters = [p for p in tree_leaves(args) if isinstance(p, nn.Parameter)]
+        kinds = {self._signal(parameter).degree for parameter in parameters}
+        if kinds == {None, 1} and func not in _ADDITIONS:
+            raise ValueError(
+                f"bias_depths: {func}: got weights and biases in one operation, expected layers "
+                "that can be seen apart; turn the fused implementation off or write the powers by "
+                "hand"
+            )
 
     def _signal(self, tensor: Tensor) -> _Signal:
         found: _Signal = self._signals.get(tensor, _Signal())
@@ -168,7 +186,7 @@ class _Tracker(TorchDispatchMode):
             return _Signal(None, waiting)
         for name in waiting:
             # At least 1, so that a bias beside a bare input moves, too.
-            depth = max(min(degrees), 1)
+            depth = max(round(min(degrees)), 1)
             self.depths[name] = min(self.depths.get(name, depth), depth)
         return _Signal(min(degrees))
 
@@ -179,26 +197,15 @@ class _Tracker(TorchDispatchMode):
         known = [degree for degree in degrees if degree is not None]
         return _Signal(sum(known) if len(known) == len(degrees) else None, waiting)
 
+    @classmethod
+    def _quotient(cls, above: _Signal, below: _Signal) -> _Signal:
+        return cls._product(above, cls._power(below, -1))
+
     @staticmethod
-    def _quotient(above: _Signal, below: _Signal) -> _Signal:
-        if above.degree is None:
-            return above
-        return _Signal(max(above.degree - (below.degree or 0), 0))
-
-
-def _refuse_fused(func: Any, args: tuple[Any, ...]) -> None:
-    """Refuses an operation that hides layers: it takes weights and biases, and is not known here.
-
-    Raises:
-        ValueError: It does.
-    """
-    parameters = [p for p in tree_leaves(args) if isinstance(p, nn.Parameter)]
-    if len(parameters) > 1:
-        raise ValueError(
-            f"bias_depths: {func}: got {len(parameters)} parameters in one operation, expected "
-            "layers that can be seen apart; turn the fused implementation off or write the powers "
-            "by hand"
-        )
+    def _power(signal: _Signal, exponent: Any) -> _Signal:
+        if signal.degree is None or not isinstance(exponent, int | float):
+            return signal
+        return _Signal(signal.degree * exponent, signal.waiting)
 
 
 def _is_floating(value: Any) -> bool:

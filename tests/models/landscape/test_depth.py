@@ -9,8 +9,9 @@ from models.ageing.compact import DownBlock
 from models.landscape.depth import bias_depths
 from models.landscape.interpolation import Line
 from models.landscape.schedule import homogeneous, linear
-from models.stylegan2.config import MappingConfig
+from models.stylegan2.config import MappingConfig, SynthesisConfig
 from models.stylegan2.mapping import MappingNetwork
+from models.stylegan2.synthesis import SynthesisNetwork
 
 
 class Residual(nn.Module):
@@ -92,6 +93,15 @@ def test_depths_see_through_parameters_that_are_scaled_at_run_time():
     assert bias_depths(mapping, torch.randn(1, 4)) == {"1.bias": 1, "2.bias": 2, "3.bias": 3}
 
 
+@pytest.mark.parametrize("implementation", ["reference", "fast"])
+def test_depths_start_anew_after_demodulation(implementation):
+    config = SynthesisConfig(channels=(4, 4, 4), latent_size=4, implementation=implementation)
+    depths = bias_depths(SynthesisNetwork(config), torch.randn(1, config.num_layers, 4))
+    assert {depth for name, depth in depths.items() if name.endswith("activate.bias")} == {1}
+    # not demodulated: feature (1), style (1) and weight (1)
+    assert depths["to_rgb1.bias"] == depths["to_rgbs.0.bias"] == 3
+
+
 def test_depths_of_attention_follow_the_values():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     layer.train()
@@ -134,7 +144,7 @@ def test_depths_refuse_inputs_that_miss_a_bias():
 
 
 def test_depths_refuse_operations_that_hide_layers():
-    with pytest.raises(ValueError, match=r"parameters in one operation, expected layers"):
+    with pytest.raises(ValueError, match=r"got weights and biases in one operation"):
         bias_depths(nn.LSTM(3, 4), torch.randn(2, 1, 3))
 
 
