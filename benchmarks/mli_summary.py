@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -99,22 +100,23 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def show(figures: Mapping[str, Any]) -> None:
-    """Prints the lines' plateaus and the biases."""
-    console = Console(width=150)
-    lines = Table("trainings", "schedule", "error P5", "error A80", "loss P5", box=None)
+    """Prints the lines' plateaus and the biases, as Markdown."""
+    console = Console(width=190)
+    lines = Table(
+        "trainings", "seeds", "schedule", "error P5", "error A80", "loss P5", box=MARKDOWN
+    )
     for column in ("loss rises by", "monotone loss", "monotone error"):
         lines.add_column(column)
-    biases = Table("trainings", "epochs", "bias spread", box=None)
+    biases = Table("trainings", "epochs", "bias spread", box=MARKDOWN)
     biases.add_column("rank of the last-learned class's bias: at the end")
     biases.add_column("when it was learned")
     biases.add_column("Spearman, lateness and bias")
     for name, group in figures["groups"].items():
         for schedule, line in group["lines"].items():
             measures = ("error_p5", "error_a80", "loss_p5", "loss_rise")
-            counts = [
-                f"{line[m]} of {group['trainings']}" for m in ("monotone_loss", "monotone_error")
-            ]
-            lines.add_row(name, schedule, *(_cell(line[m]) for m in measures), *counts)
+            counts = [str(line[m]) for m in ("monotone_loss", "monotone_error")]
+            seeds = str(group["trainings"])
+            lines.add_row(name, seeds, schedule, *(_cell(line[m]) for m in measures), *counts)
         bias = group.get("last_bias")
         if bias is not None:
             ranks = [
