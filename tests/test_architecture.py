@@ -42,6 +42,7 @@ MODEL_ORDER = {
     "face": {"shapes", "ops"},
     "ageing": {"shapes", "published_file", "ops", "stylegan2", "face"},
     "losses": {"shapes", "ops"},
+    "landscape": set(),
 }
 
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "base", "manager"}
