@@ -23,7 +23,7 @@ def noise_maps(
         noise: "stored" for the maps that belong to the weights, so that the same latent gives the
             same picture; "none" for nothing; a torch.Generator on their device draws new maps
             for every sample.
-        stored: (..., H, W) for every convolution.
+        stored: (1, 1, H, W) for every convolution.
         batch: B of maps that are drawn.
 
     Returns:
