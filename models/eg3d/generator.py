@@ -37,24 +37,22 @@ class Identity:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """Identities as cameras see them.
+class Rendering:
+    """What cameras see of identities before super-resolution.
 
     Attributes:
-        picture: (B, 3, R, R), about [-1, 1], not clamped.
-        features: As rendered, (B, F, N, N), about [-1, 1].
+        features: (B, F, N, N), about [-1, 1]; the first three are colours.
         depth: Distance along the ray, (B, 1, N, N), world units.
         coverage: Sum of the weights along the ray, (B, 1, N, N), 0-1.
     """
 
-    picture: Tensor
     features: Tensor
     depth: Tensor
     coverage: Tensor
 
     @property
     def raw_picture(self) -> Tensor:
-        """The picture before super-resolution, (B, 3, N, N): the first three features."""
+        """The colours, (B, 3, N, N), about [-1, 1]."""
         return self.features[:, :COLOURS]
 
 
@@ -109,46 +107,55 @@ class TriPlaneGenerator(nn.Module):
         triplane = TriPlane(planes, self.config.rendering.box_size, self.config.implementation)
         return Identity(triplane=triplane, style=w_plus[:, -1])
 
-    def view(
+    def render(
         self,
         identity: Identity,
         camera: Tensor,
         *,
         sampling: Sampling,
-        render_size: int | None = None,
-    ) -> View:
-        """Renders identities.
+        size: int | None = None,
+    ) -> Rendering:
+        """Renders identities, without super-resolution.
 
         Args:
             identity: Of B identities.
             camera: Labels, floating, (B, 25).
             sampling: "even" for no chance at all, or a torch.Generator or the numbers themselves;
-                see jitter_for. The same numbers give the same view.
-            render_size: N, pixels; config.render_size by default. Super-resolution is trained for
-                its own input size.
+                see jitter_for. The same numbers give the same rendering.
+            size: N, pixels; config.render_size by default.
 
         Raises:
             ShapeError: `camera` has another shape, or `sampling` is of other rays.
-            ValueError: `sampling` is another word, or `render_size` is not positive.
+            ValueError: `sampling` is another word, or `size` is not positive.
         """
-        size = self.config.render_size if render_size is None else render_size
+        size = self.config.render_size if size is None else size
         if size < 1:
-            raise ValueError(f"view: render_size: got {size}, expected at least 1")
+            raise ValueError(f"render: size: got {size}, expected at least 1")
         check_shape("camera label", camera, "B C", B=len(identity.style))
+        rays = cast_rays(camera, size)
         rendered = render_rays(
             identity.triplane,
             self.decoder,
-            cast_rays(camera, size),
+            rays,
             config=self.config.rendering,
             sampling=sampling,
         )
-        features = _as_picture(rendered.features, size)
-        return View(
-            picture=self.superresolution(features, identity.style),
-            features=features,
+        return Rendering(
+            features=_as_picture(rendered.features, size),
             depth=_as_picture(rendered.depth, size),
             coverage=_as_picture(rendered.coverage, size),
         )
+
+    def picture(self, identity: Identity, rendering: Rendering) -> Tensor:
+        """Returns the picture (B, 3, R, R) of a rendering, about [-1, 1], not clamped.
+
+        Super-resolution was trained for renderings of its own input size; others are resized.
+        """
+        return self.superresolution(rendering.features, identity.style)
+
+    def view(self, identity: Identity, camera: Tensor, *, sampling: Sampling) -> Tensor:
+        """Returns the picture (B, 3, R, R) of identities from cameras; see render and picture."""
+        return self.picture(identity, self.render(identity, camera, sampling=sampling))
 
     def query(self, identity: Identity, points: Tensor) -> tuple[Tensor, Tensor]:
         """Returns colours (B, P, F) and raw densities (B, P, 1) at points (B, P, 3), world units.
