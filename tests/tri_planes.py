@@ -30,7 +30,7 @@ def tiny_generator(config=TINY, *, seed=0):
 
 
 def drawn(*shape, seed=1):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def some_cameras(batch=2):

@@ -127,6 +127,9 @@ class _StoredNoise(nn.Module):
 class SynthesisNetwork(nn.Module):
     """Draws pictures of config.resolution from one latent per layer."""
 
+    # What is trained for one person; the mapping network of a generator stays everyone's.
+    PERSONAL_PARTS = ("input", "conv1", "to_rgb1", "convs", "to_rgbs")
+
     def __init__(self, config: SynthesisConfig) -> None:
         super().__init__()
         self.config = config
