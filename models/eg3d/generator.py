@@ -25,7 +25,7 @@ from models.stylegan2.noise import Noise
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """Whoever a latent is, from all sides.
+    """Whoever a latent is, from all sides; of the weights, and the adapter, it was drawn with.
 
     Attributes:
         triplane: Of B identities.
@@ -126,7 +126,7 @@ class TriPlaneGenerator(nn.Module):
 
         Raises:
             ShapeError: `camera` has another shape, or `sampling` is of other rays.
-            ValueError: `sampling` is another word, or `size` is not positive.
+            ValueError: `sampling` is another word, `size` is not positive, or a ray leads nowhere.
         """
         size = self.config.render_size if size is None else size
         if size < 1:

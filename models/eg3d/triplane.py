@@ -42,13 +42,19 @@ class TriPlane:
 
         Raises:
             ShapeError: `points` has another shape.
+            ValueError: A number of `points` is none or infinite.
         """
         check_shape("points", points, "B P C", B=len(self.planes), C=3)
+        if not points.isfinite().all():
+            raise ValueError(
+                "points: got a number that is none or infinite, expected finite ones; check the "
+                "camera label and the latents"
+            )
         scaled = points * (2 / self.box_size)
         is_learning = torch.is_grad_enabled() and (
             self.planes.requires_grad or points.requires_grad
         )
-        if self.implementation == "reference" or is_learning or points.is_cuda:
+        if self.implementation == "reference" or is_learning or points.device.type != "cpu":
             return _sampled(self.planes, scaled)
         return _weighted_rows(self._rows, scaled, self.planes.shape[-1])
 

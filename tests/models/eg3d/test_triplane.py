@@ -56,3 +56,12 @@ def test_planes_and_points_of_other_shapes_are_refused():
         TriPlane(torch.zeros(1, 2, 4, 6, 6), 1.0)
     with pytest.raises(ShapeError, match=r"points: got shape \(1, 5, 3\), expected \(2, P, 3\)"):
         _triplane("fast").features(torch.zeros(1, 5, 3))
+
+
+@pytest.mark.parametrize("implementation", ["fast", "reference"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_points_that_are_nowhere_are_refused(implementation, number):
+    points = torch.zeros(2, 5, 3)
+    points[1, 2, 0] = number
+    with pytest.raises(ValueError, match="points: got a number that is none or infinite"):
+        _triplane(implementation).features(points)
