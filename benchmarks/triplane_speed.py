@@ -66,7 +66,8 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     with torch.inference_mode():
         figures = compared(options.repeats)
-    figures = {"threads": options.threads, **figures, "adapter": of_adapter(options.repeats)}
+    settings = {"threads": options.threads, "repeats": options.repeats}
+    figures = {**settings, **figures, "adapter": of_adapter(options.repeats)}
     Console().print(figures)
     if not options.no_record:
         record("triplane_speed", figures)
