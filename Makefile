@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-mli bench-mytm bench-prior bench-published clean
+        bench-mli bench-mytm bench-prior bench-published bench-triplane clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench: $(STAMP) ## seconds a frame by stage, and peak memory against shot length
 
 bench-published: $(STAMP) ## published sizes: decoder, inference and training step against the published flow
 	$(BIN)/python -m benchmarks.published_speed
+
+bench-triplane: $(STAMP) ## a new view of a cached 3D identity: fast path against the plain one
+	$(BIN)/python -m benchmarks.triplane_speed
 
 bench-alignment: $(STAMP) ## judge FFHQ alignment by the mesh: DATA=<utkface folder>
 	$(BIN)/python -m benchmarks.alignment $(if $(DATA),--data $(DATA))

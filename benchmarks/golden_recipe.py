@@ -2,7 +2,7 @@
 
 Weights and inputs are drawn by name, so that any network with the published state-dict names can be
 filled without a file. Knows nothing of torch and of the networks themselves.
-Source: the fact sheet of MyTimeMachine, section 6.
+Sources: the fact sheet of MyTimeMachine, section 6; that of EG3D, section 4.
 """
 
 import zlib
@@ -22,7 +22,7 @@ def normal(name: str, shape: Shape, *, seed: int = 0) -> Floats:
     """Returns the standard normals that belong to a name; seed 0 leaves the name as it is."""
     tag = name if seed == 0 else f"{name}@{seed}"
     generator = np.random.Generator(np.random.PCG64(zlib.crc32(tag.encode())))
-    return generator.standard_normal(tuple(shape)).astype(np.float32)
+    return np.asarray(generator.standard_normal(tuple(shape)), dtype=np.float32)
 
 
 def picture(name: str, size: int, *, seed: int = 0, channels: int = 3) -> Floats:
@@ -66,6 +66,38 @@ def weights(prefix: str, shapes: Mapping[str, Shape], *, seed: int = 0) -> dict[
             values = np.abs(values) if is_absolute else values
             drawn[key] = values * np.float32(scale) + np.float32(offset)
     return drawn
+
+
+def triplane_weights(shapes: Mapping[str, Shape]) -> dict[str, Floats]:
+    """Draws the tensors of EG3D's generator, the same for every seed of a golden file.
+
+    Args:
+        shapes: Shape by state-dict key.
+
+    Returns:
+        Values by key; resampling filters, which keep their own, are absent.
+    """
+    return {
+        key: _triplane_values(key, shape)
+        for key, shape in shapes.items()
+        if not key.endswith(".resample_filter")
+    }
+
+
+def _triplane_values(key: str, shape: Shape) -> Floats:
+    if key == "backbone.mapping.w_avg":
+        return np.zeros(shape, np.float32)
+    leaf = key.rpartition(".")[2]
+    scale = np.float32(0.1 if leaf in ("bias", "noise_strength") else 1.0)
+    if key.startswith("backbone.mapping.fc"):
+        scale = scale * np.float32(100)
+    if key == "decoder.net.2.weight":
+        scale = np.float32(4)
+    offset = np.float32(1 if key.endswith("affine.bias") else 0)
+    values = np.asarray(offset + scale * normal(key, shape), dtype=np.float32)
+    if key == "decoder.net.2.bias":
+        values[0] += np.float32(6)  # density enough to see something
+    return values
 
 
 def _module(key: str) -> str:

@@ -11,11 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.golden_recipe import normal, weights
+from benchmarks.golden_recipe import normal, triplane_weights, weights
 from models.ageing.published import MEAN_LATENT, PUBLISHED, PublishedSizes, networks_of
 from models.ops.upfirdn import fir_kernel
 
-_PREFIXES = {"irse50": "irse50", "dex": "dexvgg", "stylegan2": "decoder", "lpips": "lpips"}
+_PREFIXES = {
+    "irse50": "irse50",
+    "dex": "dexvgg",
+    "stylegan2": "decoder",
+    "lpips": "lpips",
+    "eg3d": "",
+}
 _OPTIONS = {
     "exp_dir": "runs/aging",
     "output_size": 1024,
@@ -53,7 +59,7 @@ def seeded_state(kind: str, *, sizes: PublishedSizes = PUBLISHED, seed: int = 0)
 def as_published(kind: str, state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Lays tensors out as the published file of a kind does, ready for torch.save."""
     tensors = {key: value for key, value in state.items() if key != MEAN_LATENT}
-    if kind in ("irse50", "lpips"):
+    if kind in ("irse50", "lpips", "eg3d"):
         return tensors
     if kind == "dex":
         return {"state_dict": {_with_dashes(key): value for key, value in tensors.items()}}
@@ -89,14 +95,14 @@ def _drawn(kind: str, prefix: str, shapes: dict[str, Any], seed: int) -> dict[st
     # pSp's one encoder is SAM's picture encoder.
     drawn_as = "pretrained_encoder" if (kind, prefix) == ("psp", "encoder") else prefix
     before = "" if kind in _PREFIXES else f"{prefix}."
-    drawn = weights(drawn_as, shapes, seed=seed)
+    drawn = triplane_weights(shapes) if kind == "eg3d" else weights(drawn_as, shapes, seed=seed)
     return {f"{before}{key}": values for key, values in drawn.items()}
 
 
 def _kept(key: str, own: Tensor) -> Tensor:
     """Tensors that the recipe leaves as they are: filters, counters and LPIPS' statistics."""
-    if key.endswith("kernel"):
-        return fir_kernel(gain=4.0)
+    if key.endswith(("kernel", "resample_filter")):
+        return fir_kernel(gain=4.0 if key.endswith("kernel") else 1.0)
     if key.endswith("num_batches_tracked"):
         return torch.zeros((), dtype=torch.int64)
     return torch.full(tuple(own.shape), 0.5)

@@ -65,15 +65,17 @@ def read_tensors(path: Path) -> State:
         return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Writes a safetensors file.
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None
+) -> None:
+    """Writes a safetensors file; facts are kept as its metadata.
 
     Raises:
         OSError: It cannot be written, say because the disk is full.
     """
     whole = {key: tensor.contiguous() for key, tensor in tensors.items()}
     try:
-        save_file(whole, path)
+        save_file(whole, path, dict(facts) if facts else None)
     except SafetensorError as error:
         number = _ERRNO.search(str(error))
         code = int(number[1]) if number else 0

@@ -36,7 +36,7 @@ Name = Annotated[str, typer.Argument(help="As `reage weights list` shows it.")]
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="As published: .pt, .pth or .safetensors.")],
+    file: Annotated[Path, typer.Argument(help="As published: .pt, .pth, .pkl or .safetensors.")],
     kind: Annotated[str, typer.Option("--as", help=f"One of: {', '.join(KINDS)}.")],
     name: Annotated[
         str | None, typer.Option(help="To register it under; the kind's own by default.")

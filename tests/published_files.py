@@ -11,6 +11,7 @@ from models.face.irse50 import IRSE50Config
 from models.face.region import Region
 from models.ops.irse import IRSEConfig
 from models.stylegan2.config import GeneratorConfig, MappingConfig, SynthesisConfig
+from tests.tri_planes import TINY
 
 CROP, SYNTHESIS = 32, 64
 
@@ -31,6 +32,7 @@ SMALL = PublishedSizes(
         region=Region(top=4, bottom=28, left=4, right=28),
     ),
     age=DEXConfig(stages=((4, 1), (8, 1)), hidden_size=16, picture_size=16),
+    triplane=TINY,
 )
 
 

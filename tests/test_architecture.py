@@ -37,10 +37,13 @@ DOORS = {
 MODEL_ORDER = {
     "shapes": set(),
     "published_file": set(),
+    "persisted_modules": {"published_file"},
     "ops": {"shapes"},
     "stylegan2": {"shapes", "ops"},
+    "eg3d": {"shapes", "published_file", "ops", "stylegan2"},
+    "lora": {"shapes", "published_file", "ops"},
     "face": {"shapes", "ops"},
-    "ageing": {"shapes", "published_file", "ops", "stylegan2", "face"},
+    "ageing": {"shapes", "published_file", "persisted_modules", "ops", "stylegan2", "eg3d", "face"},
     "losses": {"shapes", "ops"},
     "landscape": set(),
 }

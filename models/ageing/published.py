@@ -4,7 +4,8 @@ A file is compared, key by key and shape by shape, with the networks it is for, 
 the meta device and so cost nothing. Its tensors are named as in the published file, prefixes
 included, with `latent_avg` beside them.
 Sources: rosinality/stylegan2-pytorch (`g_ema`, `latent_avg`); pSp, SAM and MyTimeMachine
-(`state_dict` with a prefix per network, `opts`, `latent_avg`); the files of DEX, IR-SE50 and LPIPS.
+(`state_dict` with a prefix per network, `opts`, `latent_avg`); the files of DEX, IR-SE50 and LPIPS;
+NVlabs/eg3d (a pickle of modules).
 
 Shapes: L style layers, D latent size.
 """
@@ -20,9 +21,12 @@ from torch import Tensor, nn
 from models.ageing.adapter import Adapter, AdapterConfig
 from models.ageing.encoder import EncoderConfig, GradualStyleEncoder
 from models.ageing.sam import SamConfig, SamNetworks
+from models.eg3d.config import TriPlaneConfig
+from models.eg3d.generator import TriPlaneGenerator
 from models.face.dex import DEX, DEXConfig, dex_state
 from models.face.irse50 import IRSE50, IRSE50Config
 from models.face.perceptual import LPIPS, lpips_state
+from models.persisted_modules import is_pickle_of_modules, read_persisted_state
 from models.published_file import CheckpointError, State, check_state, read_content
 from models.stylegan2.config import GeneratorConfig
 from models.stylegan2.synthesis import Generator
@@ -41,6 +45,7 @@ class PublishedSizes:
     adapter: AdapterConfig = field(default_factory=AdapterConfig.published)
     identity: IRSE50Config = field(default_factory=IRSE50Config)
     age: DEXConfig = field(default_factory=DEXConfig)
+    triplane: TriPlaneConfig = field(default_factory=TriPlaneConfig)
 
     def sam(self, *, name: str, licence: str) -> SamConfig:
         """Returns the config of a SAM prior of these sizes."""
@@ -87,6 +92,7 @@ _NETWORKS: dict[str, Callable[[PublishedSizes], nn.Module]] = {
     "dex": lambda sizes: DEX(sizes.age),
     "mytm": _SamWithAdapter,
     "lpips": lambda _: LPIPS(),
+    "eg3d": lambda sizes: TriPlaneGenerator(sizes.triplane),
 }
 _CONFIGS: dict[str, Callable[[PublishedSizes], dict[str, Any]]] = {
     "sam": lambda s: {"encoder": asdict(s.encoder), "generator": asdict(s.generator)},
@@ -96,6 +102,7 @@ _CONFIGS: dict[str, Callable[[PublishedSizes], dict[str, Any]]] = {
     "dex": lambda s: {"sizes": asdict(s.age)},
     "mytm": lambda s: {"adapter": asdict(s.adapter)},
     "lpips": lambda _: {},
+    "eg3d": lambda s: {"sizes": asdict(s.triplane)},
 }
 
 
@@ -120,8 +127,9 @@ def read_published_weights(
     """Reads a published file of a kind.
 
     Args:
-        path: A torch pickle in the published layout, or safetensors with the same keys.
-        kind: sam, psp, stylegan2, irse50, dex, mytm or lpips.
+        path: A torch pickle in the published layout, for eg3d a pickle of modules, or safetensors
+            with the same keys.
+        kind: sam, psp, stylegan2, irse50, dex, mytm, lpips or eg3d.
         sizes: Of the networks.
         alexnet: For lpips, whose published file holds the linear layers only: AlexNet's file.
 
@@ -129,7 +137,7 @@ def read_published_weights(
         CheckpointError: The file cannot be read, asks to execute something, is of another kind, or
             differs in keys, shapes or type of numbers; or a number in it is none.
     """
-    content = read_content(path)
+    content = _content(path, kind)
     state = _tensors(path, content)
     if kind == "lpips" and _ALEXNET_KEY not in state:
         if alexnet is None:
@@ -161,6 +169,12 @@ def networks_of(kind: str, sizes: PublishedSizes = PUBLISHED) -> nn.Module:
         return _NETWORKS[kind](sizes)
 
 
+def _content(path: Path, kind: str) -> Mapping[str, Any]:
+    if kind == "eg3d" and is_pickle_of_modules(path):
+        return read_persisted_state(path)
+    return read_content(path)
+
+
 def _tensors(path: Path, content: Mapping[str, Any]) -> State:
     """The file's tensors by key, in whichever layout; entries that hold none are passed over."""
     section = next((entry for entry in _SECTIONS if entry in content), None)
@@ -182,6 +196,9 @@ def _fitted(kind: str, state: State, network: nn.Module) -> State:
     """Brings names and the mean latent to what the networks have."""
     if kind == "dex":
         return dex_state(state)
+    if kind == "eg3d":
+        # Left behind by the published training loop; no network reads it.
+        return {key: value for key, value in state.items() if key != "dataset_label_std"}
     mean, own = state.get(MEAN_LATENT), network.state_dict().get(MEAN_LATENT)
     if mean is not None and own is not None and mean.shape == own.shape[1:]:
         return state | {MEAN_LATENT: mean.expand(own.shape)}

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.ops.adaptable import AdaptableLayer
+
 NEGATIVE_SLOPE = 0.2
 
 
@@ -34,7 +36,7 @@ class BiasedLeakyReLU(nn.Module):
         return biased_leaky_relu(x, self.bias)
 
 
-class EqualLinear(nn.Module):
+class EqualLinear(AdaptableLayer):
     """Linear layer with equalised learning rate; optionally activated.
 
     Args of the constructor:
@@ -63,7 +65,7 @@ class EqualLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps x (B, I) to (B, O)."""
-        weight = self.weight * self.weight_gain
+        weight = self.adapted_weight() * self.weight_gain
         bias = self.bias * self.bias_gain
         if self.activated:
             return biased_leaky_relu(F.linear(x, weight), bias)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.ops.adaptable import AdaptableLayer
 from models.ops.equalised import EqualLinear
 from models.ops.implementation import Implementation, check_implementation
 from models.ops.upfirdn import Blur, upfirdn
@@ -27,11 +28,12 @@ def modulated_conv(
     styles: Tensor,
     demodulate: bool = True,
     blur_kernel: Tensor | None = None,
+    weight_gain: float | None = None,
     implementation: Implementation = "fast",
 ) -> Tensor:
     """Convolves every sample with the weight scaled by its own style.
 
-    The effective weight of sample b is `weight / sqrt(I K K) * styles[b]`, divided (if
+    The effective weight of sample b is `weight * weight_gain * styles[b]`, divided (if
     demodulated) by its norm over input channels and taps.
 
     Args:
@@ -41,6 +43,7 @@ def modulated_conv(
         demodulate: Whether every output channel is brought back to unit expected variance.
         blur_kernel: Given, the picture is doubled by a transposed convolution and filtered
             with this (4, 4) kernel, which sums to 4; K must then be 3.
+        weight_gain: 1 / sqrt(I K K) by default; 1 where the published network has none.
         implementation: "reference" builds a weight per sample and convolves in groups; "fast"
             scales activations before and after one shared convolution, which is the same up to
             rounding, since modulation is linear in the input and demodulation in the output.
@@ -55,10 +58,16 @@ def modulated_conv(
     check_shape("x", x, "B I H W", I=weight.shape[1])
     check_shape("weight", weight, "O I K K")
     check_shape("styles", styles, "B I", B=x.shape[0], I=weight.shape[1])
-    weight = weight * (1 / math.sqrt(weight[0].numel()))
+    weight = gained(weight, weight_gain)
     if implementation == "reference":
         return _convolve_per_sample(x, weight, styles, demodulate, blur_kernel)
     return _convolve_shared(x, weight, styles, demodulate, blur_kernel)
+
+
+def gained(weight: Tensor, weight_gain: float | None) -> Tensor:
+    """Returns the weight (O, I, K, K) times its gain, 1 / sqrt(I K K) by default."""
+    gain = 1 / math.sqrt(weight[0].numel()) if weight_gain is None else weight_gain
+    return weight if gain == 1 else weight * gain
 
 
 def _convolve_per_sample(
@@ -104,7 +113,7 @@ def _convolve_shared(
     return out * demodulation[:, :, None, None].to(out.dtype)
 
 
-class ModulatedConv(nn.Module):
+class ModulatedConv(AdaptableLayer):
     """A modulated convolution with its style affine and, when it doubles, its blur.
 
     State-dict names as published: `weight` (1, O, I, K, K), `modulation.*`, `blur.kernel`.
@@ -133,7 +142,7 @@ class ModulatedConv(nn.Module):
         """Convolves x (B, I, H, W) in the style of w (B, D)."""
         return modulated_conv(
             x,
-            self.weight[0],
+            self.adapted_weight()[0],
             styles=self.modulation(w),
             demodulate=self.demodulate,
             blur_kernel=None if self.blur is None else self.blur.kernel,

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.ops.equalised import NEGATIVE_SLOPE
-from models.ops.modulated_conv import EPSILON
+from models.ops.equalised import NEGATIVE_SLOPE, biased_leaky_relu
+from models.ops.implementation import Implementation
+from models.ops.modulated_conv import EPSILON, gained, modulated_conv
 from models.ops.upfirdn import upfirdn
 from models.shapes import check_shape
 
@@ -31,8 +32,11 @@ def styled_conv(
     bias: Tensor,
     noise: Tensor | None,
     blur_kernel: Tensor | None = None,
+    weight_gain: float | None = None,
+    clamp: float | None = None,
+    implementation: Implementation = "fast",
 ) -> Tensor:
-    """Convolves in a style, adds noise and bias, activates.
+    """Convolves in a style, adds noise and bias, activates, clamps.
 
     Args:
         x: Floating, (B, I, H, W); fastest channels last.
@@ -41,16 +45,30 @@ def styled_conv(
         bias: Floating, (O,).
         noise: Scaled already, (1 or B, 1, H', W'), or None.
         blur_kernel: As for modulated_conv: given, the picture is doubled.
+        weight_gain: As for modulated_conv.
+        clamp: Largest magnitude of a result; None lets every number through.
+        implementation: "reference" takes one part after another.
 
     Returns:
-        (B, O, H', W'), sqrt(2) * leaky_relu(convolution + noise + bias, 0.2).
+        (B, O, H', W'), sqrt(2) * leaky_relu(convolution + noise + bias, 0.2), clamped.
 
     Raises:
         ShapeError: Tensors do not belong together.
     """
     check_shape("x", x, "B I H W", I=weight.shape[1])
     check_shape("styles", styles, "B I", B=x.shape[0], I=weight.shape[1])
-    weight = weight * (1 / math.sqrt(weight[0].numel()))
+    if implementation == "reference":
+        out = modulated_conv(
+            x,
+            weight,
+            styles=styles,
+            blur_kernel=blur_kernel,
+            weight_gain=weight_gain,
+            implementation=implementation,
+        )
+        out = biased_leaky_relu(out if noise is None else out + noise.to(out.dtype), bias)
+        return out if clamp is None else out.clamp(-clamp, clamp)
+    weight = gained(weight, weight_gain)
     noise = None if noise is None else (noise * GAIN).to(x.dtype)
     tensors = (x, weight, styles, bias, noise)
     is_learning = torch.is_grad_enabled() and any(
@@ -58,12 +76,13 @@ def styled_conv(
     )
     # A weight of its own for every sample costs launches, which only a GPU is short of.
     if is_learning or (x.is_cuda and len(x) > 1):
-        return _scaled(x, weight, styles, bias * GAIN, noise, blur_kernel)
+        out = _scaled(x, weight, styles, bias * GAIN, noise, blur_kernel)
+        return out if clamp is None else out.clamp(-clamp, clamp)
     rows = [
         _folded(x[i : i + 1], weight, styles[i], bias * GAIN, blur_kernel) for i in range(len(x))
     ]
     out = rows[0] if len(rows) == 1 else torch.cat(rows)
-    return _finished_in_place(out, noise)
+    return _finished_in_place(out, noise, clamp)
 
 
 def _scaled(
@@ -109,12 +128,14 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, blur_kernel: Tenso
     return F.conv2d(out, taps, bias, padding=1, groups=channels)
 
 
-def _finished_in_place(out: Tensor, noise: Tensor | None) -> Tensor:
-    """Adds noise and activates strip by strip, so that the second operation finds its data near."""
+def _finished_in_place(out: Tensor, noise: Tensor | None, clamp: float | None) -> Tensor:
+    """Adds noise and activates strip by strip, so that every operation finds its data near."""
     rows = max(1, _STRIP_BYTES * out.shape[2] // (out.numel() * out.element_size()))
     for top in range(0, out.shape[2], rows):
         strip = out[:, :, top : top + rows]
         if noise is not None:
             strip.add_(noise[:, :, top : top + rows])
         F.leaky_relu(strip, NEGATIVE_SLOPE, inplace=True)
+        if clamp is not None:
+            strip.clamp_(-clamp, clamp)
     return out

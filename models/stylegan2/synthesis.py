@@ -8,7 +8,6 @@ Shapes: B batch, L style layers, D latent size, C channels, H W R pixels.
 """
 
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +20,7 @@ from models.ops.upfirdn import Upsample
 from models.shapes import check_shape
 from models.stylegan2.config import GeneratorConfig, SynthesisConfig
 from models.stylegan2.mapping import MappingNetwork
-
-Noise = Literal["stored", "none"] | torch.Generator
+from models.stylegan2.noise import Noise, noise_maps
 
 
 class _Constant(nn.Module):
@@ -37,14 +35,14 @@ class _Constant(nn.Module):
 
 
 class _NoiseInjection(nn.Module):
-    """Adds one noise map to all channels with a learnt strength; state-dict name `weight`."""
+    """Scales the noise map of all channels by a learnt strength; state-dict name `weight`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
-        return x if noise is None else x + (self.weight * noise).to(x.dtype)
+    def forward(self, noise: Tensor | None) -> Tensor | None:
+        return None if noise is None else self.weight * noise
 
 
 class _StyledConv(nn.Module):
@@ -72,15 +70,14 @@ class _StyledConv(nn.Module):
         self.activate = BiasedLeakyReLU(out_channels)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        if self.conv.implementation == "reference":
-            return self.activate(self.noise(self.conv(x, w), noise))
         return styled_conv(
             x,
-            self.conv.weight[0],
+            self.conv.adapted_weight()[0],
             styles=self.conv.modulation(w),
             bias=self.activate.bias,
-            noise=None if noise is None else self.noise.weight * noise,
+            noise=self.noise(noise),
             blur_kernel=None if self.conv.blur is None else self.conv.blur.kernel,
+            implementation=self.conv.implementation,
         )
 
 
@@ -129,6 +126,9 @@ class _StoredNoise(nn.Module):
 
 class SynthesisNetwork(nn.Module):
     """Draws pictures of config.resolution from one latent per layer."""
+
+    # What is trained for one person; the mapping network of a generator stays everyone's.
+    PERSONAL_PARTS = ("input", "conv1", "to_rgb1", "convs", "to_rgbs")
 
     def __init__(self, config: SynthesisConfig) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class SynthesisNetwork(nn.Module):
         """
         layers, size = self.config.num_layers, self.config.latent_size
         check_shape("w_plus", w_plus_BLD, "B L D", L=layers, D=size)
-        noises = self._noise_maps(w_plus_BLD, noise)
+        noises = noise_maps(noise, self.noises(), batch=len(w_plus_BLD))
         w = w_plus_BLD.unbind(dim=1)
         x = self.input(len(w_plus_BLD))
         if self.config.implementation == "fast":
@@ -193,21 +193,6 @@ class SynthesisNetwork(nn.Module):
             x = self.convs[2 * k + 1](x, w[i + 1], noises[i + 1])
             skip = to_rgb(x, w[i + 2], skip)
         return skip
-
-    def _noise_maps(self, w_plus: Tensor, noise: Noise) -> list[Tensor] | list[None]:
-        sizes = self.config.noise_sizes
-        if isinstance(noise, torch.Generator):
-            batch, device = len(w_plus), w_plus.device
-            return [
-                torch.randn(batch, 1, size, size, generator=noise, device=device) for size in sizes
-            ]
-        if noise == "stored":
-            return self.noises()
-        if noise == "none":
-            return [None] * len(sizes)
-        raise ValueError(
-            f"synthesis: noise: got {noise!r}, expected 'stored', 'none' or a torch.Generator"
-        )
 
 
 class Generator(SynthesisNetwork):

@@ -24,7 +24,7 @@ from reage.registry.entry import (
 )
 from reage.storage.local import local_errors
 
-KINDS = ("sam", "psp", "stylegan2", "irse50", "dex", "mytm", "lpips")
+KINDS = ("sam", "psp", "stylegan2", "irse50", "dex", "mytm", "lpips", "eg3d")
 DEFAULT_NAMES = {
     "sam": "sam-ffhq1024",
     "psp": "psp-ffhq1024",
@@ -32,6 +32,7 @@ DEFAULT_NAMES = {
     "irse50": "irse50",
     "dex": "dex",
     "lpips": "lpips-alex",
+    "eg3d": "eg3d-ffhq512",
 }
 COMMANDS = {
     "sam": "reage weights import sam_ffhq_aging.pt --as sam",
@@ -48,6 +49,7 @@ KNOWN_TERMS = {
     "dex": "weights trained on IMDB-WIKI: academic research only",
     "mytm": f"weights derived from SAM, {_FFHQ}; and the person's own consent",
     "lpips": "BSD 2-Clause",
+    "eg3d": f"weights by NVIDIA: proprietary licence, non-commercial; {_FFHQ}",
 }
 _SCHEMA = "reage.weights/1"
 

@@ -1,5 +1,6 @@
 """`reage weights`: published files go in, a prior comes out, and what is wrong is one sentence."""
 
+import json
 import sys
 from functools import partial
 
@@ -8,6 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.published_checkpoints import as_published
+from models.eg3d.checkpoint import load_triplane_generator
 from reage.registry.adapters import TrainedFacts, find_adapter, list_adapters, register_adapter
 from reage.registry.priors import find_prior, register_prior
 from reage.registry.weights import find_weights
@@ -15,6 +17,7 @@ from studio import cli
 from tasks.gpu import loaded_prior
 from tasks.refs import PriorRef
 from tasks.weights import import_published_adapter, import_weights
+from tests.persisted_pickles import Family
 from tests.published_files import (
     CROP,
     SMALL,
@@ -81,6 +84,34 @@ def test_hostile_file_is_refused_by_name_and_nothing_of_it_is_executed(call, tmp
     assert not (tmp_path / "home").exists()
 
 
+def test_pickle_of_modules_goes_in_and_a_working_generator_comes_out(call, tmp_path, monkeypatch):
+    state = small_state("eg3d")
+    path = Family(monkeypatch).write(
+        tmp_path / "ffhqrebalanced512-128.pkl", state | {"dataset_label_std": torch.ones(25)}
+    )
+    code, out, err = call("import", path, "--as", "eg3d")
+    assert (code, err) == (0, "")
+    assert "eg3d-ffhq512 imported" in out
+    record = find_weights("eg3d-ffhq512")
+    sizes = json.loads((record.folder / "config.json").read_text())["config"]["sizes"]
+    generator = load_triplane_generator(record.weights, sizes)
+    found = generator.state_dict()
+    assert set(found) == set(state)
+    assert all(torch.equal(found[key], state[key]) for key in state)
+
+
+def test_hostile_pickle_of_modules_is_refused_by_name(call, tmp_path, monkeypatch):
+    place = tmp_path / "executed"
+    family = Family(monkeypatch)
+    path = family.write(tmp_path / "a.pkl", small_state("eg3d"), callback=Trap(place))
+    code, out, err = call("import", path, "--as", "eg3d")
+    assert (code, out) == (1, "")
+    assert "content: got io.open, expected modules of a tri-plane generator" in err
+    assert err.count("\n") == 1
+    assert not place.exists()
+    assert not (tmp_path / "home").exists()
+
+
 @pytest.mark.parametrize("share", [0.2, 0.9])
 def test_truncated_file_is_one_sentence(call, tmp_path, share):
     data = write_published(tmp_path / "whole.pt", "sam").read_bytes()
@@ -96,7 +127,8 @@ def test_kind_that_there_is_not_lists_those_there_are(call, tmp_path):
     code, _, err = call("import", tmp_path / "a.pt", "--as", "sma")
     assert (code, err) == (
         1,
-        "error --as: got sma, expected one of: sam, psp, stylegan2, irse50, dex, mytm, lpips\n",
+        "error --as: got sma, expected one of: sam, psp, stylegan2, irse50, dex, mytm, lpips, "
+        "eg3d\n",
     )
 
 

@@ -37,6 +37,7 @@ def test_file_of_every_kind_comes_back_tensor_by_tensor(tmp_path, kind):
         ("dex", "dexvgg_keys.json", ""),
         ("lpips", "lpips_keys.json", ""),
         ("stylegan2", "stylegan2_1024_keys.json", ""),
+        ("eg3d", "eg3d_keys.json", ""),
     ],
 )
 def test_networks_have_the_published_keys_and_shapes(kind, file, prefix):

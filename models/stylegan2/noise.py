@@ -1,0 +1,46 @@
+"""The noise that synthesis adds after its convolutions, and the word that chooses it.
+
+Source: Karras et al. 2019, "A Style-Based Generator Architecture", sec. 2.
+
+Shapes: B batch, H W pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Noise = Literal["stored", "none"] | torch.Generator
+
+
+def noise_maps(
+    noise: Noise, stored: Sequence[Tensor], *, batch: int
+) -> Sequence[Tensor] | list[None]:
+    """Returns the noise map of every convolution, not yet scaled by its strength.
+
+    Args:
+        noise: "stored" for the maps that belong to the weights, so that the same latent gives the
+            same picture; "none" for nothing; a torch.Generator on their device draws new maps
+            for every sample.
+        stored: (1, 1, H, W) for every convolution.
+        batch: B of maps that are drawn.
+
+    Returns:
+        `stored`, or (B, 1, H, W) for every convolution, or None for each.
+
+    Raises:
+        ValueError: `noise` is another word.
+    """
+    if isinstance(noise, torch.Generator):
+        return [
+            torch.randn(batch, 1, *own.shape[-2:], generator=noise, device=own.device)
+            for own in stored
+        ]
+    if noise == "stored":
+        return stored
+    if noise == "none":
+        return [None] * len(stored)
+    raise ValueError(
+        f"synthesis: noise: got {noise!r}, expected 'stored', 'none' or a torch.Generator"
+    )

@@ -1,0 +1,37 @@
+"""A tri-plane generator small enough for tests."""
+
+import torch
+
+from models.eg3d.camera import posed_label
+from models.eg3d.config import RenderingConfig, SuperresolutionConfig, TriPlaneConfig
+from models.eg3d.generator import TriPlaneGenerator
+from models.stylegan2.config import MappingConfig, SynthesisConfig
+
+TINY = TriPlaneConfig(
+    mapping=MappingConfig(latent_size=8, depth=2),
+    planes=SynthesisConfig(channels=(8, 8, 6), latent_size=8, image_channels=12),
+    hidden_size=6,
+    superresolution=SuperresolutionConfig(input_size=8, channels=(6, 4)),
+    rendering=RenderingConfig(num_coarse=8, num_fine=6, chunk_rays=10),
+    render_size=8,
+)
+
+
+def tiny_generator(config=TINY, *, seed=0):
+    """Seeded weights; noise is on and space is filled with something to see."""
+    torch.manual_seed(seed)
+    generator = TriPlaneGenerator(config)
+    for name, parameter in generator.named_parameters():
+        if name.endswith("noise_strength"):
+            torch.nn.init.constant_(parameter, 0.3)
+    generator.decoder.net[2].bias.data[0] = 4.0
+    generator.backbone.mapping.w_avg.normal_()
+    return generator.eval().requires_grad_(False)
+
+
+def drawn(*shape, seed=1):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def some_cameras(batch=2):
+    return posed_label(0.4 * drawn(batch, seed=2), 0.3 * drawn(batch, seed=3))
