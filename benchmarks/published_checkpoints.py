@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.golden_recipe import normal, triplane_weights, weights
-from models.ageing.published import MEAN_LATENT, PUBLISHED, PublishedSizes, networks_of
 from models.ops.upfirdn import fir_kernel
+from models.published import MEAN_LATENT, PUBLISHED, PublishedSizes, networks_of
 
 _PREFIXES = {
     "irse50": "irse50",

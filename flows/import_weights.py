@@ -43,15 +43,6 @@ def import_adapter(
     )
     facts = record.facts
     assert isinstance(facts, PublishedFacts)
-    AuditLog(work / "audit.jsonl").append(
-        {
-            "event": "import",
-            "actor": record.actor,
-            "version": record.version,
-            "weights": record.digest,
-            "prior": facts.prior_digest,
-            "file": facts.source_digest,
-            "consent": facts.consent_document,
-        }
-    )
+    entry = {"event": "import", "file": facts.source_digest, **record.audited()}
+    AuditLog(work / "audit.jsonl").append(entry)
     return record

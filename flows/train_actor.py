@@ -102,17 +102,8 @@ def _tell(actor: ActorManifest, record: AdapterRecord, trained: TrainedRef, work
     """Enters the version in the audit log and shows figures and faces on the server."""
     facts = record.facts
     assert isinstance(facts, TrainedFacts)
-    AuditLog(work / "audit.jsonl").append(
-        {
-            "event": "train",
-            "actor": record.actor,
-            "version": record.version,
-            "weights": record.digest,
-            "prior": facts.prior_digest,
-            "collection": facts.collection_digest,
-            "consent": facts.consent_document,
-        }
-    )
+    entry = {"event": "train", "collection": facts.collection_digest, **record.audited()}
+    AuditLog(work / "audit.jsonl").append(entry)
     key = f"adapter-{record.actor.replace('_', '-')}"
     table = [{"figure": name, "value": value} for name, value in sorted(facts.metrics.items())]
     create_table_artifact(key=f"{key}-figures", table=table, description=f"adapter {record.name}")

@@ -160,12 +160,7 @@ class School:
         losses = self._descend_on(number, aged, 1.0)
         if recipe.cycle:
             back = cycle_pass(
-                self.prior,
-                self.personal,
-                photos,
-                aged,
-                keeps_mode=recipe.cycle_keeps_mode,
-                wanted=self._path,
+                self.prior, self.personal, photos, aged, keeps_mode=recipe.cycle_keeps_mode
             )
             self._descend_on(number, back, recipe.cycle)
         descend_all(self.optimiser, learning_rate=self._rate(number), largest_norm=self._clip())

@@ -73,13 +73,14 @@ class PhotoSet:
 
     def batch(self, rows: Tensor) -> PhotoBatch:
         """Returns some rows."""
-        return PhotoBatch(
-            crops=self.crops[rows],
-            ages=self.ages[rows],
-            codes=self.codes[rows],
-            embeddings=self.embeddings[rows],
-            anchors=None if self.anchors is None else self.anchors[rows],
+        whole = PhotoBatch(
+            crops=self.crops,
+            ages=self.ages,
+            codes=self.codes,
+            embeddings=self.embeddings,
+            anchors=self.anchors,
         )
+        return whole.rows(rows)
 
     def references(self) -> ReferenceSet:
         """Returns the photographs as they are, not the mirrored ones, for the personal loss."""

@@ -13,8 +13,8 @@ from typing import Any
 from models.ageing.mytm import personal_difference
 from models.ageing.prior import FFHQAlignment
 from models.ageing.prior_files import FORMAT
-from models.ageing.published import PUBLISHED, PublishedSizes, PublishedWeights
-from models.ageing.published import read_published_weights as read_weights
+from models.published import PUBLISHED, PublishedSizes, PublishedWeights
+from models.published import read_published_weights as read_weights
 from models.published_file import (
     CheckpointError,
     State,

@@ -5,11 +5,11 @@ import torch
 from benchmarks.published_checkpoints import as_published, drifted, seeded_state
 from models.ageing.adapter import AdapterConfig
 from models.ageing.encoder import EncoderConfig
-from models.ageing.published import PublishedSizes
 from models.face.dex import DEXConfig
 from models.face.irse50 import IRSE50Config
 from models.face.region import Region
 from models.ops.irse import IRSEConfig
+from models.published import PublishedSizes
 from models.stylegan2.config import GeneratorConfig, MappingConfig, SynthesisConfig
 from tests.tri_planes import TINY
 

@@ -43,7 +43,16 @@ MODEL_ORDER = {
     "eg3d": {"shapes", "published_file", "ops", "stylegan2"},
     "lora": {"shapes", "published_file", "ops"},
     "face": {"shapes", "ops"},
-    "ageing": {"shapes", "published_file", "persisted_modules", "ops", "stylegan2", "eg3d", "face"},
+    "ageing": {"shapes", "published_file", "ops", "stylegan2", "face"},
+    "published": {
+        "published_file",
+        "persisted_modules",
+        "ops",
+        "stylegan2",
+        "eg3d",
+        "face",
+        "ageing",
+    },
     "losses": {"shapes", "ops"},
     "landscape": set(),
 }

@@ -48,9 +48,24 @@ class PhotoBatch:
     embeddings: Tensor | None = None
     anchors: Tensor | None = None
 
+    def rows(self, rows: Tensor) -> "PhotoBatch":
+        """Returns some of them; int64, (R,)."""
+
+        def chosen(known: Tensor | None) -> Tensor | None:
+            return None if known is None else known[rows]
+
+        return PhotoBatch(
+            crops=self.crops[rows],
+            ages=self.ages[rows],
+            codes=chosen(self.codes),
+            embeddings=chosen(self.embeddings),
+            anchors=chosen(self.anchors),
+        )
+
 
 Personal = Callable[[PhotoBatch, Tensor], AgedLatents]  # photographs, target ages (B,)
-Wanted = Callable[[PhotoBatch, Tensor], Tensor]  # the same, to latents (B, L, D) to be met
+# Photographs, target ages (B,), general latents there: to latents to be met, both (B, L, D).
+Wanted = Callable[[PhotoBatch, Tensor, Tensor], Tensor]
 
 
 class AdaptedLatents:
@@ -100,7 +115,8 @@ def ageing_pass(
             None holds them to the general prior's picture of the photograph.
     """
     latents = personal(photos, target_age)
-    return _aged(prior, latents, photos, target_age, mode, wanted)
+    own = None if wanted is None else wanted(photos, target_age, latents.general)
+    return _aged(prior, latents, photos, target_age, mode, own)
 
 
 def cycle_pass(
@@ -110,7 +126,6 @@ def cycle_pass(
     aged: AgedBatch,
     *,
     keeps_mode: bool,
-    wanted: Wanted | None = None,
 ) -> AgedBatch:
     """Brings aged pictures back to their photographs' ages.
 
@@ -121,12 +136,13 @@ def cycle_pass(
         aged: What that returned; no gradient flows back into it.
         keeps_mode: Whether the result is judged by the first pass's mode, as in the released code,
             or as a face that is not to age.
-        wanted: As given to `ageing_pass`.
+
+    What is wanted are the photographs' own anchors, where there are any.
     """
     halfway = PhotoBatch(crops=aged.picture.detach().clamp(-1, 1), ages=aged.target_age)
     latents = personal(halfway, photos.ages)
     mode = aged.mode if keeps_mode else torch.full_like(aged.mode, AgeMode.NO_AGEING)
-    return _aged(prior, latents, photos, photos.ages, mode, wanted)
+    return _aged(prior, latents, photos, photos.ages, mode, photos.anchors)
 
 
 def _aged(
@@ -135,9 +151,8 @@ def _aged(
     photos: PhotoBatch,
     target_age: Tensor,
     mode: Tensor,
-    wanted: Wanted | None,
+    own: Tensor | None,
 ) -> AgedBatch:
-    own = None if wanted is None else wanted(photos, target_age)
     held_to = latents.general if own is None else own
     return AgedBatch(
         picture=pooled_decode(prior, latents.personal),

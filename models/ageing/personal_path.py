@@ -35,10 +35,15 @@ class PersonalPath:
     window_years: float
 
     @torch.no_grad()
-    def __call__(self, photos: PhotoBatch, target_age: Tensor) -> Tensor:
-        """Returns the latents (B, L, D) of photographs at target ages (B,), years.
+    def __call__(self, photos: PhotoBatch, target_age: Tensor, general: Tensor) -> Tensor:
+        """Returns the latents (B, L, D) of photographs on the path.
 
-        At a photograph's own age it is the photograph's anchor.
+        At a photograph's own age that is the photograph's anchor.
+
+        Args:
+            photos: With anchors.
+            target_age: Years, (B,).
+            general: The general prior's latents there, (B, L, D).
 
         Raises:
             ValueError: The photographs come without anchors.
@@ -48,10 +53,11 @@ class PersonalPath:
         known = self.training_range
         inside = target_age.clamp(known.low, known.high)
         moved = photos.anchors + (self._centre(inside) - self._centre(photos.ages))
-        if torch.equal(inside, target_age):
+        beyond = (inside != target_age).nonzero()[:, 0]
+        if not len(beyond):
             return moved
-        beyond = general_latents(self.prior, photos, target_age)
-        return moved + (beyond - general_latents(self.prior, photos, inside))
+        from_there = general_latents(self.prior, photos.rows(beyond), inside[beyond])
+        return moved.index_add(0, beyond, general[beyond] - from_there)
 
     def _centre(self, ages: Tensor) -> Tensor:
         return self.anchors.centre(ages, window_years=self.window_years)

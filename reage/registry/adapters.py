@@ -8,6 +8,7 @@ is the business of whoever loads them.
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -38,7 +39,7 @@ _MAX_RACES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdapterFacts:
+class AdapterFacts(ABC):
     """What any adapter rests on.
 
     Attributes:
@@ -60,9 +61,9 @@ class AdapterFacts:
     consent_document: str
     network: Mapping[str, Any]
 
+    @abstractmethod
     def card_lines(self) -> list[str]:
         """Returns what the card says of where the adapter comes from."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +158,16 @@ class AdapterRecord:
     def name(self) -> str:
         """As errors and reports call it, for example `ada v003`."""
         return f"{self.actor} {self.version}"
+
+    def audited(self) -> dict[str, str]:
+        """Returns what the audit log says of any adapter that is added."""
+        return {
+            "actor": self.actor,
+            "version": self.version,
+            "weights": self.digest,
+            "prior": self.facts.prior_digest,
+            "consent": self.facts.consent_document,
+        }
 
     def check_prior(self, name: str, digest: str) -> None:
         """Raises RegistryError, with both digests, when made for another prior than this one."""

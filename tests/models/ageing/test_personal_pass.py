@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -80,15 +82,17 @@ def test_persons_own_path_says_what_extrapolated_samples_are_held_to(moving_prio
     )  # fmt: skip
     asked = []
 
-    def wanted(batch, target_age):
-        asked.append(target_age)
+    def wanted(batch, target_age, general):
+        asked.append((target_age, general))
         return own
 
-    aged = ageing_pass(moving_prior, adapted, photos, TARGETS, MODE, wanted=wanted)
-    back = cycle_pass(moving_prior, adapted, photos, aged, keeps_mode=False, wanted=wanted)
+    anchored = replace(photos, anchors=-own)
+    aged = ageing_pass(moving_prior, adapted, anchored, TARGETS, MODE, wanted=wanted)
+    back = cycle_pass(moving_prior, adapted, anchored, aged, keeps_mode=False)
     rows = torch.tensor([2, 0])
     assert torch.equal(aged.wanted, own)
     assert torch.equal(aged.prior_picture(rows), pooled_decode(moving_prior, own[rows]))
-    assert torch.equal(back.wanted, own)
-    assert torch.equal(asked[0], TARGETS)
-    assert torch.equal(asked[1], photos.ages)
+    assert torch.equal(back.wanted, anchored.anchors)
+    [(target_age, general)] = asked
+    assert torch.equal(target_age, TARGETS)
+    assert torch.equal(general, general_latents(moving_prior, photos, TARGETS))

@@ -11,10 +11,10 @@ from benchmarks.published_checkpoints import seeded_state
 from models.ageing.judges import Judges, compact_crops
 from models.ageing.loading import load_judges, load_prior
 from models.ageing.prior import FFHQAlignment, PriorError
-from models.ageing.published import PUBLISHED
 from models.ageing.sam import SamNetworks, SamPrior
 from models.face.dex import DEX
 from models.face.irse50 import IRSE50
+from models.published import PUBLISHED
 from models.published_file import load_state
 from reage.registry.priors import find_prior
 from tests.published_files import CROP, SMALL, SYNTHESIS, small_state

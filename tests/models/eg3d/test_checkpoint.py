@@ -4,8 +4,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from models.ageing.published import read_published_weights
 from models.eg3d.checkpoint import load_triplane_generator
+from models.published import read_published_weights
 from models.published_file import CheckpointError, write_tensors
 from tests.persisted_pickles import Family
 from tests.published_files import SMALL, small_state

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.ageing.published import PUBLISHED, networks_of, read_published_weights
+from models.published import PUBLISHED, networks_of, read_published_weights
 from models.published_file import CheckpointError, write_tensors
 from reage.registry.weights import KINDS
 from tests.published_files import SMALL, small_state, write_published
 
-KEYS = Path(__file__).parents[2] / "assets" / "golden"
+KEYS = Path(__file__).parents[1] / "assets" / "golden"
 
 
 def read(path, kind, **others):
