@@ -42,9 +42,9 @@ def spread(found: list[dict[str, list[float]]], figure: str) -> dict[str, Any]:
     return {
         "inside": _mean_and_deviation(inside),
         "outside": _mean_and_deviation(outside),
-        "by_age": [round(float(v), 3) for v in _mean(values.T)],
-        "by_actor_inside": [round(float(v), 3) for v in inside],
-        "by_actor_outside": [round(float(v), 3) for v in outside],
+        "by_age": [_rounded(v) for v in _mean(values.T)],
+        "by_actor_inside": [_rounded(v) for v in inside],
+        "by_actor_outside": [_rounded(v) for v in outside],
     }
 
 
@@ -55,9 +55,18 @@ def _mean(rows: Any) -> Any:
         return np.where(numbers, rows, 0).sum(axis=1) / numbers.sum(axis=1)
 
 
-def _mean_and_deviation(values: Any) -> list[float]:
+def _mean_and_deviation(values: Any) -> list[float | None]:
     deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return [round(float(values.mean()), 3), round(deviation, 3)]
+    return [_rounded(values.mean()), _rounded(deviation)]
+
+
+def _rounded(value: float) -> float | None:
+    """A number as JSON has it; None where nothing could be judged."""
+    return None if np.isnan(value) else round(float(value), 3)
+
+
+def _cell(mean: float | None, deviation: float | None) -> str:
+    return "–" if mean is None or deviation is None else f"{mean:.2f} ± {deviation:.2f}"
 
 
 def show(title: str, methods: dict[str, Any]) -> None:
@@ -72,7 +81,7 @@ def show(title: str, methods: dict[str, Any]) -> None:
         table.add_column(f"{figure} {side}")
     for name, found in methods.items():
         cells = [found[figure][side] for figure, side in columns]
-        table.add_row(name, *(f"{mean:.2f} ± {deviation:.2f}" for mean, deviation in cells))
+        table.add_row(name, *(_cell(*cell) for cell in cells))
     Console(width=150).print(table)
 
 

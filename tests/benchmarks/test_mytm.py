@@ -97,6 +97,10 @@ def test_ages_without_references_do_not_count():
     found = spread([{"likeness": figure}], "likeness")
     assert found["inside"] == [pytest.approx(0.4), 0.0]
     assert found["outside"] == [pytest.approx(0.1), 0.0]
+    assert found["by_age"][-1] is None
+    nothing = spread([{"likeness": [np.nan, *figure[1:]]}], "likeness")
+    assert nothing["outside"] == [None, 0.0]
+    assert "NaN" not in json.dumps(nothing)
 
 
 def test_summary_holds_what_all_people_have_finished(tmp_path):
