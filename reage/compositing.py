@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.colour import add_display_change
+from reage.detail import raise_detail
 from reage.geometry import Similarity, warp_to_plate
 from reage.image import Image
 from reage.matte import face_matte
@@ -34,6 +35,7 @@ class Layer:
         feather: Softness of the matte's edge, as a part of the face's size.
         expand: Growth of the matte, as a part of the face's size.
         limit: The artist's own matte, float32, (H, W), 0-1, which the face matte is multiplied by.
+        detail: 0-1: how far the change's finest features are raised; see `raise_detail`.
     """
 
     change: NDArray[np.float32]
@@ -43,6 +45,7 @@ class Layer:
     feather: float
     expand: float
     limit: NDArray[np.float32] | None = None
+    detail: float = 0.0
 
 
 def composite(plate: Image, layers: Sequence[Layer]) -> tuple[Image, NDArray[np.float32]]:
@@ -63,8 +66,9 @@ def composite(plate: Image, layers: Sequence[Layer]) -> tuple[Image, NDArray[np.
         matte = layer_matte(layer, size)
         if not matte.any():
             continue
-        window = _window(layer.change.shape[0])
-        change = warp_to_plate(layer.change * window, layer.plate_from_crop, size).full(size)
+        window = crop_window(layer.change.shape[0])
+        change = raise_detail(layer.change, layer.detail) * window
+        change = warp_to_plate(change, layer.plate_from_crop, size).full(size)
         result = add_display_change(result, change, matte)
         total = np.maximum(total, matte)
     return result, total
@@ -81,7 +85,7 @@ def layer_matte(layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _window(size: int) -> NDArray[np.float32]:
+def crop_window(size: int) -> NDArray[np.float32]:
     """Raised-cosine window of the crop, (R, R, 1): 1 inside, 0 at the border."""
     border = max(1.0, _CROP_BORDER * size)
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5

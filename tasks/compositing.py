@@ -87,6 +87,7 @@ def _actor_layers(
             feather=ref.actor.region.feather,
             expand=ref.actor.region.expand,
             limit=matte,
+            detail=ref.actor.detail,
         )
 
 

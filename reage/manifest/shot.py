@@ -105,6 +105,13 @@ class ActorInShot(ManifestModel):
     strength: float = Field(
         default=1.0, ge=0, le=1, description="How much of the change is applied."
     )
+    detail: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="How far the finest features of the change, as folds, are raised to the "
+        "contrast that pictures have at their size; 0 leaves them as the network drew them.",
+    )
     track: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="The face's track id, when the choice by identity is not right."
     )

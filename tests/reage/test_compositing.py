@@ -192,6 +192,49 @@ def test_grain_under_a_constant_change_survives(plate):
     np.testing.assert_allclose(after.std(axis=0), before.std(axis=0), rtol=1e-3)
 
 
+def soft_fold():
+    """A soft dark line across the crop, (CROP, CROP, 3)."""
+    rows = np.exp(-0.5 * ((np.arange(CROP) - 23.5) / 1.6) ** 2)
+    return np.tile((-0.1 * rows)[:, None, None], (1, CROP, 3)).astype(np.float32)
+
+
+def test_detail_steepens_a_fold_and_leaves_the_plates_own_finest_band_as_it_is(plate):
+    layer = replace(layer_at(80, 60, scale=3.0), change=soft_fold())
+    soft, matte = composite(plate, [layer])
+    crisp, crisp_matte = composite(plate, [replace(layer, detail=1.0)])
+    assert np.array_equal(matte, crisp_matte)
+    outside = matte == 0
+    assert np.array_equal(crisp.pixels[outside], plate.pixels[outside])
+    across = [(x.pixels - plate.pixels)[50:70, 80, 1] for x in (soft, crisp)]
+    steepest = [np.abs(np.diff(x)).max() for x in across]
+    assert steepest[1] > 1.15 * steepest[0]
+
+    def grain(image):
+        luma = image.pixels.mean(axis=2)
+        return np.var((luma[1:-1] - (luma[:-2] + luma[2:]) / 2)[matte[1:-1] == 1])
+
+    assert grain(crisp) == pytest.approx(grain(plate), rel=0.01)
+
+
+def test_detail_of_no_change_is_the_plate_exactly(plate, hdr_plate):
+    for image in (plate, hdr_plate):
+        result, _ = composite(image, [layer_at(80, 60, change=0.0, detail=1.0)])
+        assert np.array_equal(result.pixels, image.pixels)
+
+
+def test_detail_survives_highlights_and_negative_pixels(hdr_plate):
+    pixels = hdr_plate.pixels.copy()
+    pixels[60, 70] = -0.02
+    image = hdr_plate.with_pixels(pixels)
+    layer = replace(layer_at(80, 60), change=soft_fold())
+    plain, _ = composite(image, [layer])
+    result, matte = composite(image, [replace(layer, detail=1.0)])
+    assert matte[60, 70] == 1
+    assert np.isfinite(result.pixels).all()
+    assert (result.pixels != plain.pixels).any()
+    assert result.pixels[58:62, 78:82].min() > 8.0
+
+
 def test_face_beyond_the_picture_changes_nothing(plate):
     result, matte = composite(plate, [layer_at(-200, 60)])
     assert not matte.any()

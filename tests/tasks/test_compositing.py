@@ -20,15 +20,15 @@ CONSTANT = 0.1
 def layer(two_faces, tiny_prior, workspace, tmp_path):
     """A constant change of the astronaut's face over the whole shot."""
 
-    def make(frames=FRAMES, *, matte=None, strength=1.0):
+    def make(frames=FRAMES, *, matte=None, change=CONSTANT, **settings):
         actor = ActorInShot.model_validate(
-            {"actor": "astronaut", "target_age": 60, "track": 0, "strength": strength}
+            {"actor": "astronaut", "target_age": 60, "track": 0, **settings}
         )
         cast = cast_actor.fn(
             two_faces.frame_set, two_faces.tracks, tiny_prior, actor, [], workspace=workspace
         )
         path = tmp_path / f"changes_{frames}.npy"
-        np.save(path, np.full((len(frames), 96, 96, 3), CONSTANT, np.float32))
+        np.save(path, np.broadcast_to(np.float32(change), (len(frames), 96, 96, 3)))
         return ActorLayerRef(
             actor=actor,
             cast=cast,
@@ -80,6 +80,28 @@ def test_strength_of_the_manifest_scales_the_matte(two_faces, layer, composited)
     whole = mattes_of(two_faces, composited([layer()]))
     half = mattes_of(two_faces, composited([layer(strength=0.5)]))
     np.testing.assert_allclose(half[1003], 0.5 * whole[1003], atol=1e-4)
+
+
+def test_detail_of_the_manifest_steepens_the_change_and_is_composited_anew(
+    two_faces, layer, composited
+):
+    soft = 0.1 * np.sin(np.arange(96) / 2.5)[:, None, None]
+    plain = composited([layer(change=soft, detail=0.0)])
+    raised = composited([layer(change=soft)])
+    assert raised.digest != plain.digest
+    assert composited([layer(change=soft, detail=1.0)]) == raised
+
+    def largest(chunk):
+        return max(
+            np.abs(after.pixels - before.pixels).max()
+            for _, before, after, _ in chunk_frames(two_faces.frame_set, chunk)
+        )
+
+    assert largest(raised) > 1.05 * largest(plain)
+
+
+def test_detail_of_the_manifest_is_no_part_of_casting_and_so_not_of_encoding(layer):
+    assert layer(detail=0.0).cast == layer(detail=1.0).cast
 
 
 def test_chunk_of_the_shot_composites_as_the_whole_does(two_faces, layer, composited):
