@@ -63,8 +63,8 @@ bench-triplane: $(STAMP) ## a new view of a cached 3D identity: fast path agains
 bench-alignment: $(STAMP) ## judge FFHQ alignment by the mesh: DATA=<utkface folder>
 	$(BIN)/python -m benchmarks.alignment $(if $(DATA),--data $(DATA))
 
-bench-prior: $(STAMP) ## judge the compact prior: DATA=<utkface folder> JUDGES=<evaluators folder>
-	$(BIN)/python -m benchmarks.prior --data $(DATA) --judges $(JUDGES)
+bench-prior: $(STAMP) ## judge a prior against its targets: DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>] [CARD=1]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.prior --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) $(if $(CARD),--card)
 
 bench-plate: $(STAMP) ## judge the change at plate resolution: CLIPS="<movie> ..." JUDGES=<evaluators folder> [PRIOR=<folder>]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.plate --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(PRIOR),--prior $(PRIOR))

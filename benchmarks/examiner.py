@@ -24,7 +24,7 @@ class Examiner:
     """Judges what a method makes of the photographs of one sitting that are asked.
 
     Args of the constructor:
-        identity, age: Networks by others, see `benchmarks.prior.load_judges`.
+        identity, age: Networks by others, see `benchmarks.judges.load_judges`.
         align: Takes five points (5, 2) to the identity judge's crop, (2, 3).
     """
 

@@ -29,8 +29,9 @@ from rich.progress import track
 
 from benchmarks.comparison import SHOWN, draw, figures_of, show, summary
 from benchmarks.examiner import Examiner
+from benchmarks.held_out import HeldOutFace, read_held_out
+from benchmarks.judges import judge_alignment, load_judges
 from benchmarks.personalised import METHODS, personalise
-from benchmarks.prior import HeldOutFace, judge_alignment, load_judges, read_held_out
 from benchmarks.record import record
 from benchmarks.sitting import (
     DRIFT,

@@ -3,7 +3,7 @@
     make bench-plate CLIPS="FILE ..." JUDGES=FOLDER
 
 Plates are the demo's at 720p and 1080p (a photograph of 512 px enlarged: their finest bands hold
-grain, not skin) and the clips given, none enlarged. JUDGES as of benchmarks/prior.py. Strips of
+grain, not skin) and the clips given, none enlarged. JUDGES as of benchmarks/prior. Strips of
 before and after at 100 % go to work/bench-plate/. Figures of each variant (plate_variants.py), the
 first of two ages in years:
 
@@ -33,15 +33,16 @@ from PIL import Image as Picture
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.judges import load_judges
 from benchmarks.plate_shot import AGES, Shot, prepare, square
 from benchmarks.plate_variants import LUMA, VARIANTS, Pixels, Variant, blurred
-from benchmarks.prior import DEFAULT_PRIOR, load_judges
 from benchmarks.record import record
 from models.ageing.loading import load_prior
 from reage.colour import add_display_change, to_display
 from reage.compositing import Layer, composite, crop_window, layer_matte
 from reage.geometry import WarpedPatch, warp_to_crop, warp_to_plate
 from reage.image import Image
+from reage.registry.priors import find_prior
 from studio.demo_plate import write_demo_plate
 from tasks.refs import PriorRef
 
@@ -158,7 +159,8 @@ def write_strip(shot: Shot, path: Path) -> None:
     """Writes the middle frame's face at 100 %: plate, then every variant, at the first age."""
     index = len(shot.plates) // 2
     plate, layer = shot.plates[index], shot.layers[AGES[0]][index]
-    corners = layer.plate_from_crop.apply(np.array([[0.0, 0.0], [1.0, 1.0]]) * len(layer.change))
+    side = float(len(layer.change))
+    corners = layer.plate_from_crop.apply(np.array([[0.0, 0.0], [side, side]]))
     left, top = np.maximum(corners[0].astype(int), 0)
     right, bottom = corners[1].astype(int)
     views = [to_display(plate), *(result_of(plate, layer, v)[0] for v in VARIANTS.values())]
@@ -182,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--judges", type=Path, required=True)
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
-    parser.add_argument("--prior", type=Path, default=DEFAULT_PRIOR)
+    parser.add_argument("--prior", type=Path, default=find_prior().folder)
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--no-record", action="store_true")
     options = parser.parse_args()

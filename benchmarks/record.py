@@ -12,16 +12,25 @@ RESULTS = Path(__file__).parent / "results"
 
 def record(name: str, figures: dict[str, Any]) -> Path:
     """Writes `benchmarks/results/<name>.json` with machine, date and commit; returns its path."""
+    return write(name, described(name, figures))
+
+
+def described(name: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """Returns figures with the benchmark's name, machine, date and commit before them."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
-    document = {
+    return {
         "benchmark": name,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": commit or "none",
         "machine": machine(),
         **figures,
     }
+
+
+def write(name: str, document: dict[str, Any]) -> Path:
+    """Writes a document of `described` as `benchmarks/results/<name>.json`; returns its path."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(document, indent=1) + "\n")

@@ -1,17 +1,27 @@
 """How far work has come: bars in the terminal and, for shots and training, an artifact."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 _STDERR = Console(stderr=True)
 _SHOWN = ("total", "identity", "personal", "ageing")  # of the losses
 _TOLD_EVERY = 50  # steps
+_MOST_TERMS = 3  # of a loss, beside a bar
+
+Terms = Mapping[str, float]
 
 
 class ShotProgress:
@@ -91,15 +101,32 @@ def _bar() -> Progress:
     return Progress(*columns, TimeElapsedColumn(), console=_STDERR, disable=not _STDERR.is_terminal)
 
 
+class StageReport:
+    """Draws a bar for each stage: how far it is, the latest terms of its loss, the time left."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._rows: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int, terms: Terms | None = None) -> None:
+        """Says that `done` of `total` are done, and the terms of the loss where there is one."""
+        listed = list((terms or {}).items())[:_MOST_TERMS]
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in listed)
+        if stage not in self._rows:
+            # What a sitting finds done already says nothing about its speed.
+            self._rows[stage] = self._bar.add_task(stage, total=total, completed=done, terms=shown)
+        self._bar.update(self._rows[stage], completed=done, total=total, terms=shown)
+
+
 @contextmanager
-def stage_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yields what takes stage, done and total, and draws a bar for each stage (on a terminal)."""
-    with Progress(console=_STDERR, disable=not _STDERR.is_terminal) as bar:
-        rows: dict[str, TaskID] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in rows:
-                rows[stage] = bar.add_task(stage, total=total)
-            bar.update(rows[stage], completed=done)
-
-        yield report
+def stage_progress() -> Iterator[StageReport]:
+    """Opens a bar for each stage that reports (on a terminal only)."""
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        TextColumn("{task.fields[terms]}"),
+    )
+    with Progress(*columns, console=_STDERR, disable=not _STDERR.is_terminal) as bar:
+        yield StageReport(bar)

@@ -3,6 +3,8 @@
 Stages: faces -> regressor -> embedder -> autoencoder -> path -> adversary -> publish. Each leaves a
 checkpoint in `<work>/priors/<name>/` and is skipped when it is found finished; a killed run goes on
 where it stopped. Another recipe or another folder under the same name is refused, not mixed in.
+Beside the checkpoints: curve.jsonl (terms of the losses), previews/ (contact sheets of validation
+faces), figures.json (what the readers are worth) and prior/, which is registered.
 """
 
 from pathlib import Path

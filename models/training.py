@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 SAVE_EVERY = 200  # steps between checkpoints
-Report = Callable[[str, int, int], None]  # stage, step, steps
+Terms = Mapping[str, float]
+Report = Callable[[str, int, int, Terms], None]  # stage, step, steps, terms of the loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,13 +198,14 @@ class Turning(Protocol):
 
 def run_loop(
     path: Path,
-    step: Callable[[int], None],
+    step: Callable[[int], Terms],
     *,
     steps: int,
     draw: Turning,
     parts: Mapping[str, nn.Module],
     optimisers: Sequence[torch.optim.Optimizer],
     report: Report,
+    saved: Callable[[int], object] | None = None,
     save_every: int = SAVE_EVERY,
 ) -> None:
     """Runs a stage's remaining steps, with a checkpoint at `path` now and then and at the end.
@@ -211,10 +213,12 @@ def run_loop(
     Args:
         path: Of the checkpoint; its stem names the stage. A finished one makes this a no-op but
             for the weights, which are loaded.
-        step: Does the step of a number; `draw` has been turned to it.
+        step: Does the step of a number and returns the terms of its loss; `draw` has been turned to
+            it.
         parts: Networks whose weights are kept.
         optimisers: Whose states are kept.
         report: Told of every step.
+        saved: Told after each checkpoint how many steps are done.
         save_every: Steps between checkpoints.
     """
     first = 0
@@ -223,16 +227,18 @@ def run_loop(
         first = state["step"]
         for name, part in parts.items():
             part.load_state_dict(state[name])
-        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
+        for optimiser, held in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(held)
     for number in range(first, steps):
         draw.at(number)
-        step(number)
-        report(path.stem, number + 1, steps)
+        terms = step(number)
+        report(path.stem, number + 1, steps, terms)
         if (number + 1) % save_every == 0 or number + 1 == steps:
             state = {name: part.state_dict() for name, part in parts.items()}
             state |= {"step": number + 1, "optimisers": [o.state_dict() for o in optimisers]}
             save_checkpoint(path, state)
+            if saved is not None:
+                saved(number + 1)
 
 
 def descend(

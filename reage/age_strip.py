@@ -51,13 +51,24 @@ def compose_age_strip(rows: Sequence[StripRow], *, ages: Sequence[float]) -> NDA
                 f"age strip: {row.label}: got {len(row.faces)} faces, expected one for each of "
                 f"{len(ages)} ages"
             )
+    return compose_strip(rows, headings=[f"{age:g}" for age in ages])
+
+
+def compose_strip(rows: Sequence[StripRow], *, headings: Sequence[str]) -> NDArray[np.uint8]:
+    """Lays rows of faces out under headings; RGB, uint8.
+
+    Args:
+        rows: At least one; each has one face per heading.
+        headings: Of the columns after the photograph's.
+    """
     pitch = CELL_PX + _GAP_PX
-    width = 2 * _MARGIN_PX + _LABEL_PX + (1 + len(ages)) * pitch
+    width = 2 * _MARGIN_PX + _LABEL_PX + (1 + len(headings)) * pitch
     height = 2 * _MARGIN_PX + _HEAD_PX + len(rows) * pitch
     sheet = canvas_of(width, height, _GROUND)
     left = _MARGIN_PX + _LABEL_PX
-    for column, text in enumerate(["photograph", *(f"{age:g}" for age in ages)]):
-        draw_text(sheet, text, (left + column * pitch, _MARGIN_PX + 14), size=14, colour=_QUIET)
+    for column, text in enumerate(["photograph", *headings]):
+        place = (left + column * pitch, _MARGIN_PX + 14)
+        draw_text(sheet, text, place, size=14, colour=_QUIET, max_width=CELL_PX)
     for index, row in enumerate(rows):
         top = _MARGIN_PX + _HEAD_PX + index * pitch
         place, room = (_MARGIN_PX, top + CELL_PX // 2), _LABEL_PX - 8

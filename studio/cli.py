@@ -183,14 +183,30 @@ def train(
 
 @app.command("train-prior")
 def train_prior(
-    folder: Annotated[Path, typer.Argument(help="Age-labelled faces, `{age}_….jpg`.")],
-    config: Annotated[Path | None, typer.Option(help="Recipe; the compact one by default.")] = None,
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Age-labelled faces: `{age}_….jpg`, zips of such, or a labels.csv."),
+    ],
+    config: Annotated[
+        Path | None, typer.Option(help="Recipe; configs/prior/compact.json by default.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name to register the prior under.")] = "studio",
     work: Work = Path("work"),
 ) -> None:
-    """Trains an ageing prior on a studio's own licensed faces and registers it."""
+    """Trains an ageing prior on a studio's own licensed faces and registers it.
+
+    Faces are found with all cores; minors are left out. A killed run goes on where it stopped.
+
+    In WORK/priors/NAME: curve.jsonl (losses), previews/ (contact sheets of validation faces) and
+    prior/ with weights, recipe, loss curve and a model card written from the run.
+
+    `reage weights list` shows the registered prior; `reage weights inspect NAME` its card.
+    """
     from flows.train_prior import train_prior as flow
 
-    out.print(
-        flow(str(folder), config=None if config is None else str(config), name=name, work=str(work))
+    registered = flow(
+        str(folder), config=None if config is None else str(config), name=name, work=str(work)
     )
+    out.print(registered, soft_wrap=True)
+    out.print(f"  use it with `prior: {name}` in a shot manifest", highlight=False)
+    out.print(f"  read its card: reage weights inspect {name}", highlight=False)

@@ -97,15 +97,16 @@ class School:
             TrainingError: The loss is no number or runs away; `checkpoint` is from before.
         """
         before = self._have_latent_lesson(checkpoint, report)
-        losses: dict[str, float] = {}
         run_loop(
             checkpoint,
-            lambda number: losses.update(self.step(number)),
+            self.step,
             steps=self.recipe.steps,
             draw=self.turns,
             parts=self.parts,
             optimisers=[self.optimiser],
-            report=lambda _stage, done, steps: report(before + done, before + steps, losses),
+            report=lambda _stage, done, steps, losses: report(
+                before + done, before + steps, losses
+            ),
             save_every=SAVE_EVERY,
         )
 

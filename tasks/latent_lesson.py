@@ -66,7 +66,6 @@ class LatentLesson:
             adapter.parameters(), lr=recipe.latent_rate, betas=(0.9, 0.99), weight_decay=0.0
         )
         self._watch = Watch()
-        self._loss = 0.0
 
     def run(self, checkpoint: Path, report: Report) -> None:
         """Teaches to the end, going on from `checkpoint` where there is one.
@@ -81,21 +80,22 @@ class LatentLesson:
             draw=self._turns,
             parts={"adapter": self._adapter},
             optimisers=[self._optimiser],
-            report=lambda _stage, done, steps: report(done, steps, {"total": self._loss}),
+            report=lambda _stage, done, steps, terms: report(done, steps, terms),
             save_every=_SAVE_EVERY,
         )
 
-    def _step(self, number: int) -> None:
+    def _step(self, number: int) -> dict[str, float]:
         pairs = self._pairs
         rows = torch.randint(len(pairs.target_age), (_BATCH,), generator=self._turns.generator).to(
             pairs.target_age.device
         )
         made = self._adapter(pairs.general[rows], pairs.target_age[rows])
         loss = (made - pairs.wanted[rows]).square().mean()
-        self._loss = float(loss.detach())
-        self._watch.see(number, self._loss)
+        told = float(loss.detach())
+        self._watch.see(number, told)
         rate = scheduled_rate(number, self._recipe.latent_steps, warm_up=20)
         descend(self._optimiser, loss, learning_rate=self._recipe.latent_rate * rate)
+        return {"total": told}
 
 
 @torch.no_grad()

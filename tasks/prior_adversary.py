@@ -9,21 +9,22 @@ Shapes: B batch, C channels, H W R pixels, L layers, D latent size, M cells.
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from models.ageing.age_discriminator import AgeDiscriminator
 from models.ageing.compact_prior import CompactPrior
-from models.ageing.recipe import AdversarySettings, PriorRecipe
+from models.ageing.recipe import AdversarySettings, Phases, PriorRecipe
 from models.losses import (
     chroma,
     colour_shift_penalty,
     feature_distance,
     hinge_discriminator_loss,
     pyramid_l1,
+    resized,
     total_variation,
 )
 from models.training import (
@@ -31,12 +32,15 @@ from models.training import (
     AveragedWeights,
     Draw,
     Report,
+    Terms,
     augment,
     run_loop,
     scheduled_rate,
 )
 from reage.labelled_faces import FaceSet
+from reage.training_curve import CURVE_NAME, StageCurve
 from tasks.gpu import mixed_precision
+from tasks.prior_preview import AGES, PriorPreview
 
 SEEN = Augmentation(shift=0.05, turn=0.08, zoom=0.06, colour=0.06, soften=0.4, erase=0.3, noise=0)
 _log = logging.getLogger(__name__)
@@ -82,8 +86,6 @@ class Adversary:
             list(trunk.parameters()), list(heads.parameters())
         )
         self.enter(settings)
-        self.border = border_ramp(config.resolution)
-        self.eyes = eye_weight(config.resolution)
 
     def enter(self, settings: AdversarySettings) -> None:
         """Goes over to another phase; weights and optimisers are kept."""
@@ -121,19 +123,25 @@ class Adversary:
             offset = offset + self.prior.personal(
                 w_plus, ages, batch.target_ages, cell_weights=batch.cells
             )
-            source, aged = self.prior.synthesis(torch.cat([w_plus, w_plus + offset])).chunk(2)
-        change = (aged - source) * self.border
-        result = (batch.crops + change).clamp(-1, 1)
+            latents = torch.cat([w_plus, w_plus + offset])
+            source, aged = self.prior.synthesis(latents, size=self.settings.size).chunk(2)
+        change = (aged - source) * border_ramp(source.shape[-1])
+        result = (resized(batch.crops, source.shape[-1]) + change).clamp(-1, 1)
         return source, change, result.contiguous(memory_format=torch.channels_last)
+
+    def _shown(self, crops: Tensor) -> Tensor:
+        """Returns crops as the discriminator is shown them."""
+        size = self.settings.seen_size or self.settings.size
+        return crops if size is None else resized(crops, size)
 
     def _teach_discriminator(
         self, batch: Batch, result: Tensor, generator: torch.Generator
     ) -> dict[str, float]:
         self.discriminator.requires_grad_(True)
         with mixed_precision(result):
-            seen = augment(batch.real, SEEN, generator=generator)
+            seen = augment(self._shown(batch.real), SEEN, generator=generator)
             real, mismatched = self.discriminator(seen, batch.real_ages, batch.wrong_ages)
-            seen = augment(result, SEEN, generator=generator)
+            seen = augment(self._shown(result), SEEN, generator=generator)
             (fake,) = self.discriminator(seen, batch.target_ages)
         loss = hinge_discriminator_loss(real, fake, mismatched)
         self.discriminator_optimiser.zero_grad()
@@ -151,27 +159,28 @@ class Adversary:
         generator: torch.Generator,
     ) -> dict[str, float]:
         weights, prior = self.settings, self.prior
+        size = result.shape[-1]
+        crops = resized(batch.crops, size)
         with mixed_precision(result):
-            seen = augment(result, SEEN, generator=generator)
+            seen = augment(self._shown(result), SEEN, generator=generator)
             (score,) = self.discriminator(seen, batch.target_ages)
-            likeness = (prior.embedder(batch.crops).detach() * prior.embedder(result)).sum(dim=1)
+            likeness = (prior.embedder(crops).detach() * prior.embedder(result)).sum(dim=1)
             with torch.no_grad():
-                wanted = prior.regressor.trunk(batch.crops)[:2]
+                wanted = prior.regressor.trunk(crops)[:2]
             got = prior.regressor.trunk(source)[:2]
-        size = batch.crops.shape[-1]
         face = (slice(size // 6, size - size // 8), slice(size * 5 // 24, size - size * 5 // 24))
         terms = {
             "adversarial": (weights.adversarial, -score.mean()),
-            "reconstruction": (weights.reconstruction, pyramid_l1(batch.crops, source)),
+            "reconstruction": (weights.reconstruction, pyramid_l1(crops, source)),
             "features": (weights.features, feature_distance(wanted, got)),
-            "size": (weights.size, change.abs().mean()),
+            "extent": (weights.extent, change.abs().mean()),
             "variation": (weights.variation, total_variation(change)),
             "colour": (
                 weights.colour,
                 colour_shift_penalty(change / 2, face=face, free=FREE_SHIFT),
             ),
             "symmetry": (weights.symmetry, (change - change.flip(3)).abs().mean()),
-            "eyes": (weights.eyes, (change.abs() * self.eyes).mean()),
+            "eyes": (weights.eyes, (change.abs() * eye_weight(size)).mean()),
             "chroma": (weights.chroma, chroma(change)),
             "identity": (weights.identity, 1 - likeness.mean()),
         }
@@ -203,18 +212,17 @@ def train_adversary(
     """
     if not recipe.adversary:
         return
-    phases = recipe.adversary
-    starts = np.cumsum([0, *(phase.steps for phase in phases)])
+    phases = Phases(recipe.adversary)
     draw = Draw(faces.crops, faces.ages, faces.training, seed=recipe.seed, stage="adversary")
-    game = Adversary(prior, phases[0])
+    game = Adversary(prior, recipe.adversary[0])
     averaged = AveragedWeights(game.players, decay=0.995)
     sampler = _Sampler(faces, draw, *readings)
+    preview = PriorPreview(prior, faces, folder, ages=AGES)
 
-    def step(number: int) -> None:
-        current = int(np.searchsorted(starts, number, side="right")) - 1
-        settings, since = phases[current], number - int(starts[current])
+    def step(number: int) -> Terms:
+        settings, since, remaining = phases.at(number)
         game.enter(settings)
-        rate = scheduled_rate(since, int(starts[-1] - starts[current]), decay_share=0.35)
+        rate = scheduled_rate(since, remaining, decay_share=0.35)
         terms = game.step(
             sampler.batch(settings),
             rate=rate,
@@ -225,16 +233,18 @@ def train_adversary(
             listed = " ".join(f"{name}={value:.3f}" for name, value in terms.items())
             _log.info("trained adversary step=%d %s", number, listed)
         averaged.update(game.players, step=number)
+        return terms
 
     networks = {"players": game.players, "averaged": averaged.network}
     run_loop(
         folder / "adversary.pt",
         step,
-        steps=int(starts[-1]),
+        steps=phases.steps,
         draw=draw,
         parts=networks | {"discriminator": game.discriminator},
         optimisers=[game.optimiser, game.discriminator_optimiser],
-        report=report,
+        report=StageCurve(folder / CURVE_NAME, report, phase_of=phases.number),
+        saved=lambda done: preview.draw(averaged.network, "adversary", done),
     )
     game.players.load_state_dict(averaged.network.state_dict())
     game.players.eval().requires_grad_(False)
@@ -274,6 +284,7 @@ def _optimiser(*groups: list[nn.Parameter]) -> torch.optim.Adam:
     return torch.optim.Adam([{"params": group} for group in groups], betas=(0.0, 0.99))
 
 
+@lru_cache(maxsize=4)
 def border_ramp(size: int, *, share: float = 0.12) -> Tensor:
     """Returns 1 inside a crop, falling to 0 over `share` of its size at the border; (S, S)."""
     centre = (size - 1) / 2
@@ -282,6 +293,7 @@ def border_ramp(size: int, *, share: float = 0.12) -> Tensor:
     return torch.minimum(ramp[:, None], ramp[None])
 
 
+@lru_cache(maxsize=4)
 def eye_weight(size: int) -> Tensor:
     """Returns where the eyes of an aligned crop lie, (S, S), of mean 1.
 

@@ -18,13 +18,21 @@ from torch import Tensor, nn
 from models.ageing.compact_prior import CompactPrior, save_prior
 from models.ageing.path import fit_path, remove_colour
 from models.ageing.prior import TemplateAlignment
-from models.ageing.recipe import PriorRecipe, Stage, load_recipe, recipe_dict
-from models.losses import age_distribution_loss, contrastive_loss, feature_distance, pyramid_l1
+from models.ageing.recipe import Phases, PriorRecipe, Stage, load_recipe, recipe_dict
+from models.face.trunk import shrunk
+from models.losses import (
+    age_distribution_loss,
+    contrastive_loss,
+    feature_distance,
+    pyramid_l1,
+    resized,
+)
 from models.training import (
     Augmentation,
     AveragedWeights,
     Draw,
     Report,
+    Terms,
     augment,
     descend,
     load_checkpoint,
@@ -35,7 +43,10 @@ from models.training import (
 )
 from reage.errors import RegistryError
 from reage.labelled_faces import FaceSet
+from reage.training_curve import CURVE_NAME, StageCurve
 from tasks.gpu import mixed_precision
+from tasks.prior_card import write_card
+from tasks.prior_preview import PriorPreview
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "configs" / "prior" / "compact.json"
 
@@ -88,18 +99,20 @@ def train_regressor(
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
     labels = [torch.from_numpy(v) for v in (faces.ages, faces.genders, faces.groups)]
 
-    def step(number: int) -> None:
+    def step(number: int) -> Terms:
         rows = draw.rows(stage.batch_size, flatten=0.5)
         ages, genders, groups = (label[rows] for label in labels)
-        crops = augment(draw.crops(rows), Augmentation(), generator=draw.generator)
+        crops = shrunk(draw.crops(rows), network.config.size)
+        crops = augment(crops, Augmentation(), generator=draw.generator)
         with mixed_precision(crops):
             reading = network(crops)
-        loss = age_distribution_loss(
+        age = age_distribution_loss(
             reading.age_logits, reading.age, ages.float(), years=network.years
         )
-        for logits, label in ((reading.gender_logits, genders), (reading.group_logits, groups)):
-            loss = loss + 0.3 * _cross_entropy_where_known(logits, label)
-        descend(optimiser, loss, learning_rate=_rate(stage, number))
+        gender = _cross_entropy_where_known(reading.gender_logits, genders)
+        group = _cross_entropy_where_known(reading.group_logits, groups)
+        descend(optimiser, age + 0.3 * gender + 0.3 * group, learning_rate=_rate(stage, number))
+        return {"age": age.item(), "gender": gender.item(), "group": group.item()}
 
     network.train()
     run_loop(
@@ -109,7 +122,7 @@ def train_regressor(
         draw=draw,
         parts={"network": network},
         optimisers=[optimiser],
-        report=report,
+        report=StageCurve(folder / CURVE_NAME, report),
     )
     network.eval().requires_grad_(False)
 
@@ -127,7 +140,7 @@ def train_embedder(
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
     setting = Augmentation(colour=0.3)
 
-    def step(number: int) -> None:
+    def step(number: int) -> Terms:
         pool = draw.training
         if draw.rng.random() < 0.7:
             pool = by_cell[draw.rng.choice(len(by_cell), p=chances)]
@@ -136,7 +149,9 @@ def train_embedder(
         views = [augment(crops, setting, generator=draw.generator) for _ in range(2)]
         with mixed_precision(crops):
             embeddings = network(torch.cat(views).contiguous(memory_format=torch.channels_last))
-        descend(optimiser, contrastive_loss(embeddings), learning_rate=_rate(stage, number))
+        loss = contrastive_loss(embeddings)
+        descend(optimiser, loss, learning_rate=_rate(stage, number))
+        return {"contrastive": loss.item()}
 
     network.train()
     run_loop(
@@ -146,7 +161,7 @@ def train_embedder(
         draw=draw,
         parts={"network": network},
         optimisers=[optimiser],
-        report=report,
+        report=StageCurve(folder / CURVE_NAME, report),
     )
     network.eval().requires_grad_(False)
 
@@ -155,30 +170,36 @@ def train_autoencoder(
     prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
     """Trains encoder and synthesis to reproduce crops, in pixels and in features."""
-    stage, draw = recipe.autoencoder, _draw(faces, recipe, "autoencoder")
+    phases, draw = Phases(recipe.autoencoder), _draw(faces, recipe, "autoencoder")
     pair = nn.ModuleDict({"encoder": prior.encoder, "synthesis": prior.synthesis}).train()
     averaged = AveragedWeights(pair, decay=0.996)
     optimiser = torch.optim.Adam(pair.parameters(), betas=(0.8, 0.99))
+    preview = PriorPreview(prior, faces, folder)
 
-    def step(number: int) -> None:
-        crops = draw.crops(draw.rows(stage.batch_size))
+    def step(number: int) -> Terms:
+        phase, since, remaining = phases.at(number)
+        crops = draw.crops(draw.rows(phase.batch_size))
         with mixed_precision(crops):
-            made = prior.synthesis(prior.encoder(crops))
+            made = prior.synthesis(prior.encoder(crops), size=phase.size)
+            shown = resized(crops, made.shape[-1])
             with torch.no_grad():
-                wanted = prior.regressor.trunk(crops)[:3]
+                wanted = prior.regressor.trunk(shown)[:3]
             got = prior.regressor.trunk(made.clamp(-1.2, 1.2))[:3]
-        loss = pyramid_l1(crops, made) + 0.15 * feature_distance(wanted, got)
-        descend(optimiser, loss, learning_rate=_rate(stage, number))
+        pixels, features = pyramid_l1(shown, made), feature_distance(wanted, got)
+        rate = phase.learning_rate * scheduled_rate(since, remaining)
+        descend(optimiser, pixels + 0.15 * features, learning_rate=rate)
         averaged.update(pair, step=number)
+        return {"pixels": pixels.item(), "features": features.item()}
 
     run_loop(
         folder / "autoencoder.pt",
         step,
-        steps=stage.steps,
+        steps=phases.steps,
         draw=draw,
         parts={"pair": pair, "averaged": averaged.network},
         optimisers=[optimiser],
-        report=report,
+        report=StageCurve(folder / CURVE_NAME, report, phase_of=phases.number),
+        saved=lambda done: preview.draw(averaged.network, "autoencoder", done),
     )
     pair.load_state_dict(averaged.network.state_dict())
     pair.eval().requires_grad_(False)
@@ -213,7 +234,7 @@ def fit_ageing_path(
     prior.personal.latent_mean.copy_(flat.mean(dim=0))
     prior.personal.latent_scale.copy_(flat.std(dim=0) + 1e-3)
     save_checkpoint(path, {"prior": prior.state_dict()})
-    report("path", 1, 1)
+    report("path", 1, 1, {})
 
 
 @torch.no_grad()
@@ -229,21 +250,18 @@ def read_faces(
 
 
 def publish(prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, place: Path) -> Path:
-    """Writes weights, config, recipe and a model card; returns their folder."""
+    """Writes weights, config, recipe, curve and a model card; returns their folder.
+
+    Args:
+        prior: Trained.
+        faces: It was trained on.
+        recipe: It was trained by.
+        place: Of the run: its curve and its figures lie there, the prior in `prior` inside.
+    """
     published = place / "prior"
-    digest = save_prior(prior.eval().requires_grad_(False), published)
+    save_prior(prior.eval().requires_grad_(False), published)
     (published / "recipe.json").write_text(json.dumps(recipe_dict(recipe), indent=2) + "\n")
-    ages = faces.ages[faces.training]
-    (published / "MODEL_CARD.md").write_text(
-        f"# Prior {prior.config.name}\n\n"
-        f"- weights: SHA-256 {digest}\n"
-        f"- licence: {prior.config.licence}\n"
-        f"- trained on {len(ages)} adult faces, ages {ages.min()} to {ages.max()}; "
-        f"{int((faces.folds == 0).sum())} held out for the test, "
-        f"{int((faces.folds == 1).sum())} for validation, by the CRC-32 of their names\n"
-        "- recipe: recipe.json beside this file\n"
-        "- not judged yet: run `make bench-prior`\n"
-    )
+    write_card(prior, faces, recipe, place, published)
     return published
 
 

@@ -20,7 +20,7 @@ from models.face.trunk import Trunk
 class PatchHead(nn.Module):
     """Scores every patch of one feature map for being real and of the age given."""
 
-    def __init__(self, in_channels: int, *, num_bumps: int, width: int = 128) -> None:
+    def __init__(self, in_channels: int, *, num_bumps: int, width: int = 64) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, width, 1), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, 1, 1)
@@ -32,13 +32,15 @@ class PatchHead(nn.Module):
     def forward(self, feature: Tensor, bumps: list[Tensor], *, grid: int) -> list[Tensor]:
         """Returns one logit map (B, grid * grid) for each set of age bumps (B, A)."""
         hidden = F.leaky_relu(self.features(feature), 0.2).float()
+        # What follows is linear: averaged first, it is a sixteenth of the work on the finest map.
+        hidden = F.adaptive_avg_pool2d(hidden, grid)
         plain = self.score(hidden)
         scale = hidden.shape[1] ** -0.5
         maps = [
             plain + scale * (hidden * self.of_age(b)[:, :, None, None]).sum(1, keepdim=True)
             for b in bumps
         ]
-        return [F.adaptive_avg_pool2d(m.float(), grid).flatten(1) for m in maps]
+        return [m.flatten(1) for m in maps]
 
 
 class AgeDiscriminator(nn.Module):

@@ -2,10 +2,14 @@
 
 The synthesis is StyleGAN2's (modulated convolutions, skip RGB) thinned for a processor that is
 bound by passes over memory: no noise, a bilinear doubling after the convolution instead of inside,
-RGB layers without style, a single convolution at the finest level. Any size base * 2^n will do.
-Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN".
+RGB layers without style, the finest level made by a sub-pixel convolution. Any size base * 2^n will
+do. It starts from a grid that says where in the picture things are, so that a face comes back as
+itself; the grid is part of w+: its first S rows are styles, the others the grid, row by row.
+Sources: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN"; Kim et al.
+2021, "Exploiting Spatial Dimensions of Latent in GAN for Real-time Image Editing" (the grid); Shi
+et al. 2016, "Real-Time Single Image and Video Super-Resolution" (the sub-pixel convolution).
 
-Shapes: B batch, C channels, H W R pixels, L style layers, D latent size.
+Shapes: B batch, C channels, H W R pixels, L rows of w+, S styles, D latent size.
 """
 
 import math
@@ -57,9 +61,17 @@ class CompactSynthesis(nn.Module):
         channels: Of the levels, coarsest first; the picture doubles from level to level.
         resolution: Of the crop; divisible by 2 ** (levels - 1).
         latent_size: D.
+        structure_channels: Of the grid, which has the coarsest level's size.
     """
 
-    def __init__(self, channels: tuple[int, ...], *, resolution: int, latent_size: int) -> None:
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        *,
+        resolution: int,
+        latent_size: int,
+        structure_channels: int,
+    ) -> None:
         super().__init__()
         doublings = len(channels) - 1
         if resolution % 2**doublings:
@@ -67,37 +79,76 @@ class CompactSynthesis(nn.Module):
                 f"CompactSynthesis.resolution: got {resolution}, expected a multiple of "
                 f"{2**doublings} for {len(channels)} levels"
             )
-        self.resolution = resolution
-        self.num_layers = num_style_layers(channels)
-        self.latent_size = latent_size
         base = resolution // 2**doublings
+        self.resolution, self.latent_size = resolution, latent_size
+        self.grid_shape = (structure_channels, base, base)
+        self.num_styles = num_style_layers(channels)
+        self.num_layers = self.num_styles + num_structure_rows(self.grid_shape, latent_size)
+        self.of_structure = EqualConv(structure_channels, channels[0], size=1)
         self.constant = nn.Parameter(torch.randn(1, channels[0], base, base))
         self.first = StyledConv(channels[0], channels[0], latent_size=latent_size, upsample=False)
         self.convs = nn.ModuleList()
         self.to_rgbs = nn.ModuleList([nn.Conv2d(channels[0], 3, 1)])
         for level, (before, after) in enumerate(pairwise(channels), start=1):
-            self.convs.append(StyledConv(before, after, latent_size=latent_size, upsample=True))
             if level < doublings:
+                self.convs.append(StyledConv(before, after, latent_size=latent_size, upsample=True))
                 self.convs.append(StyledConv(after, after, latent_size=latent_size, upsample=False))
-            self.to_rgbs.append(nn.Conv2d(after, 3, 1))
+                self.to_rgbs.append(nn.Conv2d(after, 3, 1))
+            else:
+                self.convs.append(
+                    StyledConv(before, 4 * after, latent_size=latent_size, upsample=False)
+                )
+                self.to_rgbs.append(nn.Conv2d(after, 3, 3, padding=1))
 
-    def forward(self, w_plus: Tensor) -> Tensor:
-        """Synthesises crops (B, 3, R, R), about [-1, 1], from w_plus (B, L, D)."""
+    def forward(self, w_plus: Tensor, *, size: int | None = None) -> Tensor:
+        """Synthesises crops (B, 3, R, R), about [-1, 1], from w_plus (B, L, D).
+
+        Args:
+            w_plus: Styles and grid.
+            size: Of a coarser level, pixels: (B, 3, size, size) is made, and what is finer is not.
+        """
         check_shape("w_plus", w_plus, "B L D", L=self.num_layers, D=self.latent_size)
-        x = self.constant.expand(w_plus.shape[0], -1, -1, -1)
-        x = self.first(x.contiguous(memory_format=torch.channels_last), w_plus[:, 0])
+        wanted = self._level_of(size)
+        styles, grid = w_plus.split([self.num_styles, self.num_layers - self.num_styles], dim=1)
+        grid = grid.reshape(-1, *self.grid_shape).contiguous(memory_format=torch.channels_last)
+        x = self.first(self.constant + self.of_structure(grid), styles[:, 0])
         rgb = self.to_rgbs[0](x)
-        for layer, conv in enumerate(self.convs, start=1):
-            x = conv(x, w_plus[:, layer])
-            if layer % 2 == 0 or layer == self.num_layers - 1:
-                rgb = F.interpolate(rgb, scale_factor=2, mode="bilinear", align_corners=False)
-                rgb = rgb + self.to_rgbs[(layer + 1) // 2](x)
+        for level, to_rgb in enumerate(self.to_rgbs[1 : wanted + 1], start=1):
+            layer = 2 * level - 1
+            x = self.convs[layer - 1](x, styles[:, layer])
+            if level < len(self.to_rgbs) - 1:
+                x = self.convs[layer](x, styles[:, layer + 1])
+            else:
+                x = F.pixel_shuffle(x, 2).contiguous(memory_format=torch.channels_last)
+            rgb = F.interpolate(rgb, scale_factor=2, mode="bilinear", align_corners=False)
+            rgb = rgb + to_rgb(x)
         return rgb.float()
+
+    def _level_of(self, size: int | None) -> int:
+        sizes = [self.grid_shape[1] << level for level in range(len(self.to_rgbs))]
+        if size is not None and size not in sizes:
+            raise ValueError(f"CompactSynthesis.size: got {size}, expected one of {sizes}")
+        return sizes.index(size or self.resolution)
 
 
 def num_style_layers(channels: tuple[int, ...]) -> int:
-    """Returns L of a synthesis with these levels: one w for each convolution."""
+    """Returns S of a synthesis with these levels: one w for each convolution."""
     return 2 * len(channels) - 2
+
+
+def num_structure_rows(grid_shape: tuple[int, int, int], latent_size: int) -> int:
+    """Returns how many rows of w+ a grid (C, H, W) fills.
+
+    Raises:
+        ValueError: They would not be filled evenly.
+    """
+    numbers = math.prod(grid_shape)
+    if numbers % latent_size:
+        raise ValueError(
+            f"structure_channels: got a grid of {numbers} numbers, expected a multiple of the "
+            f"latent size ({latent_size})"
+        )
+    return numbers // latent_size
 
 
 def _activated_conv(conv: EqualConv, x: Tensor, bias: Tensor) -> Tensor:
@@ -128,10 +179,11 @@ class DownBlock(nn.Module):
 
 
 class CompactEncoder(nn.Module):
-    """Crops to w+, from a flattened grid of the last feature map.
+    """Crops to w+: styles from the flattened last feature map, the grid from that map as it is.
 
     Args of the constructor:
-        channels: Of the levels, finest (half the crop's size) first.
+        channels: Of the levels, finest (half the crop's size) first; the last has the grid's size.
+        grid_shape: Of the synthesis, (C, H, W).
         grid_channels: Kept of every cell of the last feature map.
         hidden_size: Of the layer between the grid and w+.
     """
@@ -141,20 +193,28 @@ class CompactEncoder(nn.Module):
         channels: tuple[int, ...],
         *,
         resolution: int,
-        num_layers: int,
+        num_styles: int,
         latent_size: int,
+        grid_shape: tuple[int, int, int],
         grid_channels: int,
         hidden_size: int,
     ) -> None:
         super().__init__()
-        self.num_layers, self.latent_size, self.resolution = num_layers, latent_size, resolution
-        cells = (resolution // 2 ** len(channels)) ** 2
+        self.num_styles, self.latent_size, self.resolution = num_styles, latent_size, resolution
+        last = resolution // 2 ** len(channels)
+        if grid_shape[1:] != (last, last):
+            raise ValueError(
+                f"CompactEncoder.channels: got {len(channels)} levels, which end at {last} x "
+                f"{last}, expected {grid_shape[1]} x {grid_shape[2]} as the synthesis begins"
+            )
+        cells = last**2
         self.stem = EqualConv(3, channels[0], size=5, stride=2, padding=2)
         self.stem_bias = nn.Parameter(torch.zeros(channels[0]))
         self.blocks = nn.Sequential(*(DownBlock(a, b) for a, b in pairwise(channels)))
         self.to_grid = EqualConv(channels[-1], grid_channels, size=1)
         self.to_hidden = EqualLinear(cells * grid_channels, hidden_size, activated=True)
-        self.to_w_plus = EqualLinear(hidden_size, num_layers * latent_size)
+        self.to_styles = EqualLinear(hidden_size, num_styles * latent_size)
+        self.to_structure = EqualConv(channels[-1], grid_shape[0], size=1)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Encodes crops (B, 3, R, R), in [-1, 1], as w_plus (B, L, D), float32."""
@@ -162,4 +222,5 @@ class CompactEncoder(nn.Module):
         x = crops.contiguous(memory_format=torch.channels_last)
         x = self.blocks(_activated_conv(self.stem, x, self.stem_bias))
         hidden = self.to_hidden(self.to_grid(x).flatten(1))
-        return self.to_w_plus(hidden).float().view(-1, self.num_layers, self.latent_size)
+        rows = torch.cat([self.to_styles(hidden), self.to_structure(x).flatten(1)], dim=1)
+        return rows.float().view(len(crops), -1, self.latent_size)

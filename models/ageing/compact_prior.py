@@ -16,7 +16,12 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from models.ageing.compact import CompactEncoder, CompactSynthesis, num_style_layers
+from models.ageing.compact import (
+    CompactEncoder,
+    CompactSynthesis,
+    num_structure_rows,
+    num_style_layers,
+)
 from models.ageing.path import AgeingPath, PersonalOffset
 from models.ageing.prior import Prior, PriorError, TemplateAlignment, check_age_range
 from models.ageing.prior_files import (
@@ -43,6 +48,7 @@ class CompactConfig:
     max_age: float
     resolution: int
     latent_size: int
+    structure_channels: int
     synthesis_channels: tuple[int, ...]
     encoder_channels: tuple[int, ...]
     grid_channels: int
@@ -58,8 +64,15 @@ class CompactConfig:
 
     @property
     def num_layers(self) -> int:
-        """L: rows of w+."""
-        return num_style_layers(self.synthesis_channels)
+        """L: rows of w+, styles and grid."""
+        rows = num_structure_rows(self.grid_shape, self.latent_size)
+        return num_style_layers(self.synthesis_channels) + rows
+
+    @property
+    def grid_shape(self) -> tuple[int, int, int]:
+        """Of the grid that the synthesis starts from: channels, height, width."""
+        base = self.resolution // 2 ** (len(self.synthesis_channels) - 1)
+        return (self.structure_channels, base, base)
 
     @property
     def crop_size(self) -> int:
@@ -78,7 +91,8 @@ class CompactConfig:
 
 
 def tiny_config(*, resolution: int = 32) -> CompactConfig:
-    """Returns sizes for tests: random weights, milliseconds a crop."""
+    """Returns sizes for tests: random weights, milliseconds a crop, a small grid."""
+    doublings = max(1, resolution.bit_length() - 4)
     return CompactConfig(
         name="tiny",
         licence="none: random weights",
@@ -86,8 +100,9 @@ def tiny_config(*, resolution: int = 32) -> CompactConfig:
         max_age=90,
         resolution=resolution,
         latent_size=8,
-        synthesis_channels=(8, 8, 8),
-        encoder_channels=(8, 8, 8),
+        structure_channels=1,
+        synthesis_channels=(8,) * (doublings + 1),
+        encoder_channels=(8,) * doublings,
         grid_channels=4,
         hidden_size=16,
         personal_hidden_size=8,
@@ -123,14 +138,17 @@ class CompactPrior(Prior):
         self.encoder = CompactEncoder(
             config.encoder_channels,
             resolution=config.resolution,
+            num_styles=num_style_layers(config.synthesis_channels),
+            latent_size=config.latent_size,
+            grid_shape=config.grid_shape,
             grid_channels=config.grid_channels,
             hidden_size=config.hidden_size,
-            **shape,
         )
         self.synthesis = CompactSynthesis(
             config.synthesis_channels,
             resolution=config.resolution,
             latent_size=config.latent_size,
+            structure_channels=config.structure_channels,
         )
         self.path = AgeingPath(
             num_cells=config.num_cells,

@@ -19,7 +19,7 @@ from models.face.age import AgeRegressor
 from models.face.perceptual import LPIPS, feature_metric
 
 _REMEMBERED = 2  # batches: what was made, and what was wanted
-_MAPS = 3  # of the regressor's trunk: its last ones know age and little else
+_MAPS = 3  # of the regressor's features: its last ones know age and little else
 
 
 def critics_of(prior: Prior, lpips: LPIPS | None = None) -> Critics:
@@ -33,11 +33,11 @@ def critics_of(prior: Prior, lpips: LPIPS | None = None) -> Critics:
         ValueError: The prior needs LPIPS and there is none.
     """
     if isinstance(prior, CompactPrior):
-        trunk = _SharedTrunk(prior.regressor)
+        features = _SharedFeatures(prior.regressor)
         return Critics(
             embed=prior.embedder,
-            apparent_age=lambda crops: prior.regressor.read(trunk(crops)).age,
-            perceptual=feature_metric(lambda crops: trunk(crops)[:_MAPS]),
+            apparent_age=lambda crops: prior.regressor.read(features(crops)).age,
+            perceptual=feature_metric(lambda crops: features(crops)[:_MAPS]),
         )
     if lpips is None:
         raise ValueError(
@@ -46,11 +46,11 @@ def critics_of(prior: Prior, lpips: LPIPS | None = None) -> Critics:
     return Critics(embed=prior.embed, apparent_age=prior.estimate_age, perceptual=lpips)
 
 
-class _SharedTrunk:
-    """The regressor's trunk, run once for pictures that several critics look at."""
+class _SharedFeatures:
+    """The regressor's features, made once for pictures that several critics look at."""
 
     def __init__(self, regressor: AgeRegressor) -> None:
-        self._trunk = regressor.trunk
+        self._features = regressor.features
         self._seen: deque[tuple[Tensor, bool, list[Tensor]]] = deque(maxlen=_REMEMBERED)
 
     def __call__(self, crops: Tensor) -> list[Tensor]:
@@ -58,7 +58,7 @@ class _SharedTrunk:
         for pictures, had_gradients, features in self._seen:
             if pictures is crops and had_gradients == has_gradients:
                 return features
-        found: list[Tensor] = self._trunk(crops)
+        found = self._features(crops)
         self._seen.append((crops, has_gradients, found))
         return found
 

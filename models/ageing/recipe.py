@@ -4,9 +4,12 @@ A recipe is read from JSON (configs/prior/*.json); keys that it leaves out have 
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from models.ageing.compact_prior import CompactConfig, config_from_dict
 
@@ -26,6 +29,13 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SizedStage(Stage):
+    """A phase of a stage that grows: `size` is that of the pictures made, pixels; None is full."""
+
+    size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PathSettings:
     """How the conditional means are taken and how far along them a face is moved."""
 
@@ -38,20 +48,21 @@ class PathSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarySettings(Stage):
+class AdversarySettings(SizedStage):
     """A phase of the adversarial stage: its length, rates and the weights of its terms.
 
     `learning_rate` is the encoder's and the synthesis'; the discriminator is the faster player.
     """
 
     warm_up: int = 60  # steps in which the discriminator learns alone
+    seen_size: int | None = None  # pixels that the discriminator is shown; None is all there are
     trunk_rate: float = 8e-4
     head_rate: float = 2e-3
     personal_rate: float = 3e-4
     adversarial: float = 0.5
     reconstruction: float = 1.0
     features: float = 0.15
-    size: float = 0.3
+    extent: float = 0.3
     variation: float = 0.5
     colour: float = 4.0
     chroma: float = 3.0
@@ -66,6 +77,40 @@ class AdversarySettings(Stage):
     wrong_age_years: float = 12.0
 
 
+PhaseT = TypeVar("PhaseT", bound=Stage)
+
+
+class Position(NamedTuple, Generic[PhaseT]):
+    """Where a step lies in a stage of several phases."""
+
+    phase: PhaseT
+    since: int  # steps into the phase
+    remaining: int  # steps from the phase's start to the stage's end
+
+
+class Phases(Generic[PhaseT]):
+    """The phases of one stage, one after the other."""
+
+    def __init__(self, phases: Sequence[PhaseT]) -> None:
+        self._phases = phases
+        self._starts = [0, *accumulate(phase.steps for phase in phases)]
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole stage."""
+        return self._starts[-1]
+
+    def number(self, step: int) -> int:
+        """Returns which phase a step lies in, the first being 1."""
+        return bisect_right(self._starts, step)
+
+    def at(self, step: int) -> Position[PhaseT]:
+        """Returns the phase of a step that is counted from the stage's start."""
+        current = self.number(step) - 1
+        start = self._starts[current]
+        return Position(self._phases[current], step - start, self.steps - start)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PriorRecipe:
     """All of it. Stages run in the order of the fields; 0-19 folds are told by file name."""
@@ -74,13 +119,13 @@ class PriorRecipe:
     seed: int = 0
     min_faces: int = 2000
     regressor: Stage = field(
-        default_factory=lambda: Stage(steps=863, batch_size=96, learning_rate=3e-3)
+        default_factory=lambda: Stage(steps=1600, batch_size=96, learning_rate=3e-3)
     )
     embedder: Stage = field(
         default_factory=lambda: Stage(steps=600, batch_size=96, learning_rate=2e-3)
     )
-    autoencoder: Stage = field(
-        default_factory=lambda: Stage(steps=1100, batch_size=32, learning_rate=3e-3)
+    autoencoder: tuple[SizedStage, ...] = (
+        SizedStage(steps=1100, batch_size=32, learning_rate=3e-3),
     )
     path: PathSettings = field(default_factory=PathSettings)
     adversary: tuple[AdversarySettings, ...] = ()  # phases; none leaves the path alone
@@ -96,11 +141,12 @@ def load_recipe(path: Path) -> PriorRecipe:
         plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         nested: dict[str, Any] = {
             "prior": config_from_dict,
+            "regressor": lambda d: Stage(**d),
+            "embedder": lambda d: Stage(**d),
+            "autoencoder": lambda phases: tuple(SizedStage(**d) for d in phases),
             "path": lambda d: PathSettings(**d),
             "adversary": lambda phases: tuple(AdversarySettings(**d) for d in phases),
         }
-        stages = {f.name for f in fields(PriorRecipe) if f.type in ("Stage", Stage)}
-        nested |= {name: (lambda d: Stage(**d)) for name in stages}
         built = {k: nested[k](v) if k in nested else v for k, v in plain.items()}
         return PriorRecipe(**built)
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:

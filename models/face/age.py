@@ -13,13 +13,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.face.trunk import Trunk
+from models.face.trunk import Trunk, shrunk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgeRegressorConfig:
-    """Sizes of the regressor; ages in years, inclusive."""
+    """Sizes of the regressor; ages in years, inclusive.
 
+    Pictures larger than `size` pixels are averaged down to it.
+    """
+
+    size: int = 64
     channels: tuple[int, ...] = (32, 64, 128, 192)
     blocks: int = 2
     min_age: int = 18
@@ -63,7 +67,11 @@ class AgeRegressor(nn.Module):
 
     def forward(self, crops: Tensor) -> FaceReading:
         """Reads crops (B, 3, H, W), in [-1, 1]."""
-        return self.read(self.trunk(crops))
+        return self.read(self.features(crops))
+
+    def features(self, crops: Tensor) -> list[Tensor]:
+        """Returns the trunk's feature maps of crops (B, 3, H, W), in [-1, 1], finest first."""
+        return self.trunk(shrunk(crops, self.config.size))
 
     def read(self, features: Sequence[Tensor]) -> FaceReading:
         """Reads the trunk's feature maps of B crops."""

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.face.trunk import Trunk
+from models.face.trunk import Trunk, shrunk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IdentityEmbedderConfig:
-    """Sizes of the embedder."""
+    """Sizes of the embedder; pictures larger than `size` pixels are averaged down to it."""
 
+    size: int = 64
     channels: tuple[int, ...] = (32, 64, 128, 192)
     blocks: int = 2
     embedding_size: int = 128
@@ -36,6 +37,6 @@ class IdentityEmbedder(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Embeds crops (B, 3, H, W), in [-1, 1], as unit vectors (B, E), float32."""
-        last = self.trunk(crops)[-1].float()
+        last = self.trunk(shrunk(crops, self.config.size))[-1].float()
         pooled = F.adaptive_avg_pool2d(last, 3).flatten(1)
         return F.normalize(self.head(pooled).float(), dim=1)

@@ -28,6 +28,8 @@ DEFAULT_PRIOR = "compact"
 
 _EMBEDDED = Path(__file__).resolve().parents[2] / "models" / "priors"
 _SCHEMA = "reage.prior/1"
+# What a model card speaks of and is registered with it where it is there.
+_BESIDE_CARD = ("recipe.json", "curve.png")
 # Kinds of published weights that are priors, and what tells age and likeness for them.
 _PUBLISHED_PRIORS = ("sam",)
 _JUDGES = {"age": "dex", "likeness": "irse50"}
@@ -102,7 +104,8 @@ def register_prior(folder: Path, name: str) -> PriorRecord:
     """Copies a prior into the studio's registry, where it stays as it is.
 
     Args:
-        folder: Holds the prior's three files.
+        folder: Holds the prior's three files and perhaps the recipe and the curve's picture, which
+            are taken along.
         name: What manifests shall call it. Registering the same files again changes nothing.
 
     Raises:
@@ -117,8 +120,9 @@ def register_prior(folder: Path, name: str) -> PriorRecord:
         return _same_or_refused(name, files)
 
     def write(partial: Path) -> None:
-        for file in FILES:
-            shutil.copyfile(candidate.folder / file, partial / file)
+        for file in (*FILES, *_BESIDE_CARD):
+            if (candidate.folder / file).is_file():
+                shutil.copyfile(candidate.folder / file, partial / file)
 
     facts = {"schema": _SCHEMA, "name": name}
     if not publish_entry(registry_folder() / name, write, facts):

@@ -29,7 +29,8 @@ def prior():
 
 @pytest.fixture(scope="module")
 def sitting(prior):
-    crops = torch.rand(3, 3, 96, 96, generator=torch.Generator().manual_seed(4)) * 2 - 1
+    size = prior.config.crop_size
+    crops = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(4)) * 2 - 1
     actor = SyntheticActor.between(prior, crops[:1], [crops[1:2], crops[2:]], age=45.0, amount=0.5)
     return synthetic_sitting(actor, photographs=4, seed=1)
 

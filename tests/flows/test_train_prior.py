@@ -8,13 +8,22 @@ import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut
+from typer.testing import CliRunner
 
 from flows.train_prior import run_stages, train_prior
 from models.ageing.compact_prior import tiny_config
 from models.ageing.loading import load_prior
-from models.ageing.recipe import AdversarySettings, PriorRecipe, Stage
+from models.ageing.recipe import (
+    AdversarySettings,
+    PriorRecipe,
+    SizedStage,
+    Stage,
+)
 from reage.errors import FaceError, RegistryError
 from reage.labelled_faces import FaceSet, find_photos
+from reage.registry.priors import register_prior
+from reage.training_curve import read_curve
+from studio import cli
 
 TINY = Stage(steps=2, batch_size=4, learning_rate=1e-3)
 RECIPE = PriorRecipe(
@@ -22,15 +31,18 @@ RECIPE = PriorRecipe(
     min_faces=8,
     regressor=TINY,
     embedder=TINY,
-    autoencoder=TINY,
+    autoencoder=(
+        SizedStage(steps=1, batch_size=4, learning_rate=1e-3, size=16),
+        SizedStage(steps=1, batch_size=4, learning_rate=1e-3),
+    ),
     adversary=(
-        AdversarySettings(steps=2, batch_size=4, learning_rate=1e-3, warm_up=1),
+        AdversarySettings(steps=2, batch_size=4, learning_rate=1e-3, warm_up=1, size=16),
         AdversarySettings(steps=1, batch_size=4, learning_rate=1e-4, warm_up=0),
     ),
 )
 
 
-def silent(stage: str, step: int, steps: int) -> None:
+def silent(*told: object) -> None:
     """Reports to nobody."""
 
 
@@ -75,10 +87,12 @@ def test_a_second_run_trains_nothing_and_publishes_the_same_bytes(
     folder: Path, trained: Path
 ) -> None:
     weights = trained / "priors" / "tiny" / "prior" / "weights.safetensors"
-    before, steps = weights.read_bytes(), []
+    card = weights.with_name("MODEL_CARD.md")
+    before, described, steps = weights.read_bytes(), card.read_bytes(), []
     run_stages(folder, RECIPE, name="tiny", work=trained, report=lambda *told: steps.append(told))
     assert steps == []
     assert weights.read_bytes() == before
+    assert card.read_bytes() == described
 
 
 def test_a_run_killed_after_the_autoencoder_ends_with_the_same_bytes(
@@ -87,7 +101,7 @@ def test_a_run_killed_after_the_autoencoder_ends_with_the_same_bytes(
     class Killed(Exception):
         pass
 
-    def kill(stage: str, step: int, steps: int) -> None:
+    def kill(stage: str, *told: object) -> None:
         if stage == "path":
             raise Killed
 
@@ -98,6 +112,38 @@ def test_a_run_killed_after_the_autoencoder_ends_with_the_same_bytes(
         work / "priors" / "tiny" / "prior" / "weights.safetensors" for work in (trained, tmp_path)
     )
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_what_a_run_leaves_tells_how_it_went(trained: Path) -> None:
+    place = trained / "priors" / "tiny"
+    last = {line.stage: line for line in read_curve(place / "curve.jsonl")}
+    assert {stage: line.step for stage, line in last.items()} == {
+        "regressor": 2, "embedder": 2, "autoencoder": 2, "adversary": 3
+    }  # fmt: skip
+    assert {stage: line.phase for stage, line in last.items()} == {
+        "regressor": 1, "embedder": 1, "autoencoder": 2, "adversary": 2
+    }  # fmt: skip
+    assert set(last["autoencoder"].terms) == {"pixels", "features"}
+    assert {"real", "fake", "adversarial", "identity"} <= set(last["adversary"].terms)
+    sheets = sorted(path.name for path in (place / "previews").iterdir())
+    assert sheets == ["adversary-00003.png", "autoencoder-00002.png"]
+    card = (place / "prior" / "MODEL_CARD.md").read_text()
+    assert "![Terms of each stage's loss over its steps](curve.png)" in card
+    assert (place / "prior" / "curve.png").is_file()
+
+
+def test_a_trained_prior_is_listed_with_licence_and_digest_and_keeps_its_curve(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    record = register_prior(trained / "priors" / "tiny" / "prior", "ours")
+    assert {"curve.png", "recipe.json"} <= {path.name for path in record.folder.iterdir()}
+    listed = CliRunner().invoke(cli.app, ["weights", "list"]).output
+    (row,) = [line for line in listed.splitlines() if line.startswith("ours ")]
+    assert "prior, trained" in row
+    assert record.digest[:12] in row
+    assert row.rstrip().endswith(RECIPE.prior.licence)
 
 
 def test_another_recipe_under_the_same_name_is_refused(folder: Path, trained: Path) -> None:

@@ -75,9 +75,9 @@ def network(tiny_prior):
 
 
 @pytest.fixture
-def crops():
-    rng = np.random.default_rng(1)
-    return np.repeat(rng.random((1, 96, 96, 3)), len(FRAMES), axis=0).astype(np.float16)
+def crops(network):
+    rng, size = np.random.default_rng(1), network.config.crop_size
+    return np.repeat(rng.random((1, size, size, 3)), len(FRAMES), axis=0).astype(np.float16)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_encoding_is_what_the_prior_says_of_the_crops(two_faces, tiny_prior, net
         np.testing.assert_allclose(saved["w_plus"], network.encode(images).cpu(), atol=1e-5)
         ages = network.estimate_age(images).cpu()
     np.testing.assert_allclose(saved["apparent_age"], ages, atol=1e-3)
-    assert saved["crops"].shape == (3, 96, 96, 3)
+    assert saved["crops"].shape == (3, network.config.crop_size, network.config.crop_size, 3)
 
 
 def test_latents_that_do_not_move_stay_as_they_are(plan, still_w_plus):
@@ -218,7 +218,8 @@ def test_offsets_of_a_single_age_hold_for_every_frame():
 def test_change_follows_the_age_curve_frame_by_frame(plan, network, tiny_prior, workspace):
     ref = plan(entry(CURVE))
     changes = np.load(age_chunk.fn(ref, tiny_prior, FRAMES, workspace=workspace).path)
-    assert changes.shape == (len(FRAMES), 96, 96, 3)
+    size = network.config.synthesis_size
+    assert changes.shape == (len(FRAMES), size, size, 3)
     saved = np.load(ref.path)
     assert saved["target_age"].tolist() == pytest.approx(np.linspace(30, 60, 16).tolist())
     rows = [0, 7, 15]

@@ -17,7 +17,7 @@ CONSTANT = 0.1
 
 
 @pytest.fixture
-def layer(two_faces, tiny_prior, workspace, tmp_path):
+def layer(two_faces, tiny_prior, compact_alignment, workspace, tmp_path):
     """A constant change of the astronaut's face over the whole shot."""
 
     def make(frames=FRAMES, *, matte=None, change=CONSTANT, **settings):
@@ -28,7 +28,8 @@ def layer(two_faces, tiny_prior, workspace, tmp_path):
             two_faces.frame_set, two_faces.tracks, tiny_prior, actor, [], workspace=workspace
         )
         path = tmp_path / f"changes_{frames}.npy"
-        np.save(path, np.broadcast_to(np.float32(change), (len(frames), 96, 96, 3)))
+        size = compact_alignment.size
+        np.save(path, np.broadcast_to(np.float32(change), (len(frames), size, size, 3)))
         return ActorLayerRef(
             actor=actor,
             cast=cast,
@@ -83,9 +84,9 @@ def test_strength_of_the_manifest_scales_the_matte(two_faces, layer, composited)
 
 
 def test_detail_of_the_manifest_steepens_the_change_and_is_composited_anew(
-    two_faces, layer, composited
+    two_faces, layer, composited, compact_alignment
 ):
-    soft = 0.1 * np.sin(np.arange(96) / 2.5)[:, None, None]
+    soft = 0.1 * np.sin(np.arange(compact_alignment.size) / 2.5)[:, None, None]
     plain = composited([layer(change=soft, detail=0.0)])
     raised = composited([layer(change=soft)])
     assert raised.digest != plain.digest

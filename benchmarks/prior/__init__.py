@@ -1,0 +1,1 @@
+"""Judges an ageing prior on held-out faces with networks by others."""
