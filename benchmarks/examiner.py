@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.sitting import TARGETS, Portrait, Sitting
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.personal_pass import Personal, PhotoBatch
-from tasks.adapters import pictures
+from models.training import pictures
 
 _FIVE_POINTS = ((33, 133), (362, 263), (4, 4), (61, 61), (291, 291))  # mesh, ends averaged
 _DECODED_AT_ONCE = 4

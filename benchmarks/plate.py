@@ -35,10 +35,10 @@ from rich.table import Table
 
 from benchmarks.judges import load_judges
 from benchmarks.plate_shot import AGES, Shot, prepare, square
-from benchmarks.plate_variants import LUMA, VARIANTS, Pixels, Variant, blurred
+from benchmarks.plate_variants import VARIANTS, Pixels, Variant, blurred
 from benchmarks.record import record
 from models.ageing.loading import load_prior
-from reage.colour import add_display_change, to_display
+from reage.colour import add_display_change, luma, to_display
 from reage.compositing import Layer, composite, crop_window, layer_matte
 from reage.geometry import WarpedPatch, warp_to_crop, warp_to_plate
 from reage.image import Image
@@ -70,9 +70,9 @@ def measure(shot: Shot, age: float, variant: Variant, judge: Any) -> dict[str, f
         squares.append(square(after, layer, SQUARE))
         part = patch.roi.slices
         inside = layer_matte(layer, size)[part] > 0.9
-        before, now = (np.ascontiguousarray(x[part] @ LUMA) for x in (view, after))
+        before, now = (luma(x[part]) for x in (view, after))
         fine = _fine(before, layer), _fine(now, layer)
-        row = _figures(before, now, fine, inside, layer)
+        row = _figures(before, now, fine, inside)
         row["beyond_crop"] = _beyond_crop(after - view, layer, part, inside)
         row["overshoot"] = _overshoot(plate, layer, now, part, inside)
         if previous is not None and previous[0].shape == before.shape:
@@ -103,8 +103,8 @@ def _codes(view: Pixels) -> NDArray[np.uint8]:
     return np.clip(np.rint(view * 255), 0, 255).astype(np.uint8)
 
 
-def _fine(luma: Pixels, layer: Layer) -> Pixels:
-    return blurred(luma, 0.7) - blurred(luma, max(0.71, 0.75 * layer.plate_from_crop.scale))
+def _fine(shading: Pixels, layer: Layer) -> Pixels:
+    return blurred(shading, 0.7) - blurred(shading, max(0.71, 0.75 * layer.plate_from_crop.scale))
 
 
 def _figures(
@@ -112,7 +112,6 @@ def _figures(
     now: Pixels,
     fine: tuple[Pixels, Pixels],
     inside: NDArray[np.bool_],
-    layer: Layer,
 ) -> dict[str, float]:
     grain = [blurred(np.square(x - blurred(x, 0.6)), 6.0) for x in (before, now)]
     ratio = (grain[1] / np.maximum(grain[0], 1e-12))[inside]
@@ -126,17 +125,17 @@ def _figures(
 def _beyond_crop(
     change: Pixels, layer: Layer, part: tuple[slice, slice], inside: NDArray[np.bool_]
 ) -> float:
-    luma, side = change @ LUMA, layer.change.shape[0]
+    shading, side = luma(change), layer.change.shape[0]
     size = (change.shape[1], change.shape[0])
-    held = warp_to_crop(luma, layer.plate_from_crop.inverse(), (side, side))
-    rest = luma - warp_to_plate(held, layer.plate_from_crop, size).full(size)
-    return float(np.square(rest[part][inside]).sum() / np.square(luma[part][inside]).sum())
+    held = warp_to_crop(shading, layer.plate_from_crop.inverse(), (side, side))
+    rest = shading - warp_to_plate(held, layer.plate_from_crop, size).full(size)
+    return float(np.square(rest[part][inside]).sum() / np.square(shading[part][inside]).sum())
 
 
 def _overshoot(
     plate: Image, layer: Layer, now: Pixels, part: tuple[slice, slice], inside: NDArray[np.bool_]
 ) -> float:
-    usual = result_of(plate, layer, VARIANTS["plain"])[0][part] @ LUMA
+    usual = luma(result_of(plate, layer, VARIANTS["plain"])[0][part])
     kernel = np.ones((int(2 * layer.plate_from_crop.scale) | 1,) * 2, np.uint8)
     high, low = cv2.dilate(usual, kernel), cv2.erode(usual, kernel)
     return 255 * float(np.percentile(np.maximum(now - high, low - now).clip(0)[inside], 99.5))

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.ageing.synthetic_actor import SyntheticActor
-from models.training import Augmentation, augment
-from tasks.adapters import pictures
+from models.training import Augmentation, augment, pictures
 
 TRAINED_AGES = (30, 70)
 TARGETS = (20, 30, 40, 50, 60, 70, 80)

@@ -12,11 +12,6 @@ from torch import Tensor
 from models.shapes import check_shape
 
 
-def resized(pictures: Tensor, size: int) -> Tensor:
-    """Averages pictures (B, C, H, W) down to (B, C, size, size); itself if they have that size."""
-    return pictures if pictures.shape[-1] == size else F.adaptive_avg_pool2d(pictures, size)
-
-
 def pyramid_l1(a: Tensor, b: Tensor, *, levels: int = 4) -> Tensor:
     """Sums the mean absolute differences of two pictures (B, C, H, W) over halved sizes.
 

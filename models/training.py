@@ -7,7 +7,7 @@ Shapes: N faces, B batch, C channels, H W pixels, R crop size.
 
 import copy
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -187,6 +187,20 @@ def to_crops(pixels: NDArray[np.uint8]) -> Tensor:
     """Takes uint8 (N, R, R, 3) to float32 (N, 3, R, R) in [-1, 1], channels last in memory."""
     crops = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
     return crops.contiguous(memory_format=torch.channels_last)
+
+
+def pictures(crops: Tensor) -> NDArray[np.uint8]:
+    """Takes crops (N, 3, R, R), about [-1, 1], to uint8 (N, R, R, 3)."""
+    codes = ((crops.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return codes.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def batches(
+    pixels: NDArray[np.uint8], rows: NDArray[np.int64], *, size: int = 128
+) -> Iterator[Tensor]:
+    """Yields the crops of some rows of (N, R, R, 3), in order, at most `size` at a time."""
+    for first in range(0, len(rows), size):
+        yield to_crops(pixels[rows[first : first + size]])
 
 
 class Turning(Protocol):

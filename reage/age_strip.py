@@ -54,26 +54,29 @@ def compose_age_strip(rows: Sequence[StripRow], *, ages: Sequence[float]) -> NDA
     return compose_strip(rows, headings=[f"{age:g}" for age in ages])
 
 
-def compose_strip(rows: Sequence[StripRow], *, headings: Sequence[str]) -> NDArray[np.uint8]:
+def compose_strip(
+    rows: Sequence[StripRow], *, headings: Sequence[str], cell_px: int = CELL_PX
+) -> NDArray[np.uint8]:
     """Lays rows of faces out under headings; RGB, uint8.
 
     Args:
         rows: At least one; each has one face per heading.
         headings: Of the columns after the photograph's.
+        cell_px: Side of a face.
     """
-    pitch = CELL_PX + _GAP_PX
+    pitch = cell_px + _GAP_PX
     width = 2 * _MARGIN_PX + _LABEL_PX + (1 + len(headings)) * pitch
     height = 2 * _MARGIN_PX + _HEAD_PX + len(rows) * pitch
     sheet = canvas_of(width, height, _GROUND)
     left = _MARGIN_PX + _LABEL_PX
     for column, text in enumerate(["photograph", *headings]):
         place = (left + column * pitch, _MARGIN_PX + 14)
-        draw_text(sheet, text, place, size=14, colour=_QUIET, max_width=CELL_PX)
+        draw_text(sheet, text, place, size=14, colour=_QUIET, max_width=cell_px)
     for index, row in enumerate(rows):
         top = _MARGIN_PX + _HEAD_PX + index * pitch
-        place, room = (_MARGIN_PX, top + CELL_PX // 2), _LABEL_PX - 8
+        place, room = (_MARGIN_PX, top + cell_px // 2), _LABEL_PX - 8
         draw_text(sheet, row.label, place, size=14, colour=_INK, max_width=room)
         for column, face in enumerate([row.source, *row.faces]):
             x = left + column * pitch
-            sheet[top : top + CELL_PX, x : x + CELL_PX] = resized(face, (CELL_PX, CELL_PX))
+            sheet[top : top + cell_px, x : x + cell_px] = resized(face, (cell_px, cell_px))
     return sheet

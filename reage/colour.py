@@ -25,6 +25,7 @@ Pixels = NDArray[np.float32]
 
 _BT709_PRIMARIES = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
 _AP1_PRIMARIES = ((0.713, 0.293), (0.165, 0.830), (0.128, 0.044))
+_BT709_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _D65 = (0.3127, 0.3290)
 _ACES_WHITE = (0.32168, 0.33767)
 _BRADFORD = np.array(
@@ -233,6 +234,12 @@ def _refuse_exposure(exposure: float, space: Colourspace) -> None:
             f"exposure: got {exposure:g} stops for {space.name}, expected 0; "
             "exposure applies to scene-linear colourspaces only"
         )
+
+
+def luma(picture: NDArray[np.floating]) -> Pixels:
+    """Returns the BT.709 luma of a display-referred picture, (..., 3) to float32 (...)."""
+    weighed = picture.astype(np.float32, copy=False) @ _BT709_LUMA
+    return np.ascontiguousarray(weighed, np.float32)
 
 
 def lab_from_display(display: NDArray[np.floating]) -> NDArray[np.float64]:

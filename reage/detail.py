@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reage.colour import luma
+
 Change = NDArray[np.float32]
 
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _FINE_PX, _MIDDLE_PX = 1.0, 2.0  # Gaussian deviations between which the second octave lies
 _LARGEST_GAIN = 2.0  # beyond it the decoder's own faults begin to show
 # Finest band over the octave above it in crops of faces: 0.8 to 1.1 over four plates at 96 px.
@@ -49,10 +50,10 @@ def detail_gain(change: Change) -> float:
     Args:
         change: As of `raise_detail`; its luma is measured.
     """
-    luma = np.ascontiguousarray(change @ _LUMA)
-    below_fine = _blurred(luma, _FINE_PX)
-    fine = _rms(luma - below_fine)
-    middle = _rms(below_fine - _blurred(luma, _MIDDLE_PX))
+    shading = luma(change)
+    below_fine = _blurred(shading, _FINE_PX)
+    fine = _rms(shading - below_fine)
+    middle = _rms(below_fine - _blurred(shading, _MIDDLE_PX))
     if fine == 0.0:
         return 1.0
     return min(max(_FACE_RATIO * middle / fine, 1.0), _LARGEST_GAIN)

@@ -144,13 +144,6 @@ class FlickerMeter:
             )
 
 
-def luma(picture: NDArray[np.floating]) -> Pixels:
-    """Returns the BT.709 luma of a display-referred picture, (H, W, 3) to float32 (H, W)."""
-    return np.asarray(
-        picture.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32), np.float32
-    )
-
-
 def warped(previous: Pixels, previous_from_now: Pixels) -> Pixels:
     """Returns the previous picture as it would look now, bicubic.
 

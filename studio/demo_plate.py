@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 
+from reage.colour import luma
 from reage.video import open_writer
 
 FIRST_FRAME = 1001
@@ -257,7 +258,7 @@ def _expose(
 ) -> NDArray[np.uint16]:
     """Applies exposure and grain; grain is strongest in the mid-tones, as on a print."""
     exposed = picture * np.float32(2.0 ** (stops / 2.2))
-    luma = np.clip(exposed @ np.array([0.2126, 0.7152, 0.0722], np.float32), 0.0, 1.0)
-    strength = 0.0045 + 0.034 * luma * (1.0 - luma)
+    shading = np.clip(luma(exposed), 0.0, 1.0)
+    strength = 0.0045 + 0.034 * shading * (1.0 - shading)
     lifted = 0.012 + 0.97 * exposed + strength[..., None] * grain
     return np.rint(np.clip(lifted, 0.0, 1.0) * 65535.0).astype(np.uint16)

@@ -28,6 +28,7 @@ from models.ageing.personal_pass import AdaptedLatents, general_latents, pooled_
 from models.ageing.prior import Prior
 from models.face.perceptual import LPIPS
 from models.published_file import read_tensors
+from models.training import pictures
 from reage.age_strip import StripRow, compose_age_strip
 from reage.errors import RegistryError, TrainingError
 from reage.registry.weights import WeightsRecord, find_of_kind
@@ -214,9 +215,3 @@ def aged_faces(
     else:
         latents = AdaptedLatents(prior, adapter)(batch, asked).personal
     return pictures(torch.cat([pooled_decode(prior, w) for w in latents.split(1)]))
-
-
-def pictures(crops: torch.Tensor) -> NDArray[np.uint8]:
-    """Takes crops (B, 3, R, R), about [-1, 1], to uint8 (B, R, R, 3)."""
-    codes = ((crops.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return codes.permute(0, 2, 3, 1).cpu().numpy()

@@ -7,7 +7,6 @@ regressors are fooled at once and with them their relatives.
 Shapes: B batch, C channels, H W R pixels, L layers, D latent size, M cells.
 """
 
-import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +23,9 @@ from models.losses import (
     feature_distance,
     hinge_discriminator_loss,
     pyramid_l1,
-    resized,
     total_variation,
 )
+from models.ops.shrink import shrunk
 from models.training import (
     Augmentation,
     AveragedWeights,
@@ -43,7 +42,6 @@ from tasks.gpu import mixed_precision
 from tasks.prior_preview import AGES, PriorPreview
 
 SEEN = Augmentation(shift=0.05, turn=0.08, zoom=0.06, colour=0.06, soften=0.4, erase=0.3, noise=0)
-_log = logging.getLogger(__name__)
 FREE_SHIFT = 0.01  # mean shift of a channel, display units, that goes nearly unpunished
 
 
@@ -126,13 +124,13 @@ class Adversary:
             latents = torch.cat([w_plus, w_plus + offset])
             source, aged = self.prior.synthesis(latents, size=self.settings.size).chunk(2)
         change = (aged - source) * border_ramp(source.shape[-1])
-        result = (resized(batch.crops, source.shape[-1]) + change).clamp(-1, 1)
+        result = (shrunk(batch.crops, source.shape[-1]) + change).clamp(-1, 1)
         return source, change, result.contiguous(memory_format=torch.channels_last)
 
     def _shown(self, crops: Tensor) -> Tensor:
         """Returns crops as the discriminator is shown them."""
         size = self.settings.seen_size or self.settings.size
-        return crops if size is None else resized(crops, size)
+        return crops if size is None else shrunk(crops, size)
 
     def _teach_discriminator(
         self, batch: Batch, result: Tensor, generator: torch.Generator
@@ -160,7 +158,7 @@ class Adversary:
     ) -> dict[str, float]:
         weights, prior = self.settings, self.prior
         size = result.shape[-1]
-        crops = resized(batch.crops, size)
+        crops = shrunk(batch.crops, size)
         with mixed_precision(result):
             seen = augment(self._shown(result), SEEN, generator=generator)
             (score,) = self.discriminator(seen, batch.target_ages)
@@ -229,9 +227,6 @@ def train_adversary(
             generator=draw.generator,
             alone=since < settings.warm_up,
         )
-        if number % 50 == 0:
-            listed = " ".join(f"{name}={value:.3f}" for name, value in terms.items())
-            _log.info("trained adversary step=%d %s", number, listed)
         averaged.update(game.players, step=number)
         return terms
 

@@ -129,8 +129,8 @@ def _networks(prior: CompactPrior) -> str:
         "path": f"{config.path_components} components, {config.path_knots} knots, "
         f"{config.num_cells} cells of gender and group",
         "personal": f"hidden size {config.personal_hidden_size}; exactly 0 at the source age",
-        "regressor": f"age {reader.min_age}-{reader.max_age}, gender, group; channels "
-        f"{dashed(reader.channels)}",
+        "regressor": f"age {reader.min_age}-{reader.max_age}, gender, group from {reader.size} px; "
+        f"channels {dashed(reader.channels)}",
         "embedder": f"{embedder.embedding_size} numbers from {embedder.size} px, without identity "
         f"labels; channels {dashed(embedder.channels)}",
     }
@@ -143,7 +143,7 @@ def _networks(prior: CompactPrior) -> str:
 def _recipe(recipe: PriorRecipe) -> str:
     rows = []
     for stage, number, phase in _phases(recipe):
-        size = getattr(phase, "size", None) or recipe.prior.resolution
+        size = getattr(phase, "size", None) or _whole_size(recipe.prior, stage)
         batch, rate = phase.batch_size, f"{phase.learning_rate:g}"
         rows.append((stage, number, phase.steps, batch, f"{size} px", rate, _differing(phase)))
     heads = ("stage", "phase", "steps", "batch", "size", "learning rate", "not at its default")
@@ -225,6 +225,12 @@ def _phases(recipe: PriorRecipe) -> Iterator[tuple[str, int, Stage]]:
     for stage, phases in stages.items():
         for number, phase in enumerate(phases, start=1):
             yield stage, number, phase
+
+
+def _whole_size(config: CompactConfig, stage: str) -> int:
+    """Of the pictures that a stage works on when it says nothing else, pixels."""
+    readers = {"regressor": config.regressor.size, "embedder": config.embedder.size}
+    return min(config.resolution, readers.get(stage, config.resolution))
 
 
 def _differing(settings: Any) -> str:

@@ -26,9 +26,8 @@ CHUNK = 500  # photographs
 Crop = NDArray[np.uint8]
 
 # Landmarks that ageing and speech move little: eye corners and lids, bridge and base of the nose,
-# corners and middle of the mouth; and the pairs that a mirror exchanges.
+# corners and middle of the mouth.
 INDICES = (33, 133, 159, 145, 362, 263, 386, 374, 168, 6, 197, 4, 2, 98, 327, 61, 291, 0, 17)
-PAIRS = {33: 263, 133: 362, 159: 386, 145: 374, 98: 327, 61: 291}
 
 # Where they lie in the compact prior's crop, as shares of its size: their mean over 2,000 training
 # faces, made symmetric, framed so that the chin and the temples are inside.

@@ -8,7 +8,6 @@ Shapes: N faces, R crop size, E embedding size.
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from models.ageing.compact_prior import CompactPrior
 from models.face.age import FaceReading
-from models.training import Augmentation, augment, to_crops
+from models.training import Augmentation, augment, batches
 from reage.labelled_faces import FaceSet
 
 FIGURES_NAME = "figures.json"
@@ -91,7 +90,7 @@ def measure_prior(prior: CompactPrior, faces: FaceSet) -> PriorFigures:
         gender_accuracy=float((genders == labels)[known].mean()) if known.any() else None,
         rank1=_rank1(prior, faces, _spread(rows, num_embedded)) if num_embedded > 1 else None,
         num_embedded=num_embedded,
-        psnr_db=float(torch.cat([_psnr(prior, c) for c in _batches(faces, rows)]).mean()),
+        psnr_db=_psnr(prior, faces, rows),
     )
 
 
@@ -100,7 +99,7 @@ def _read(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Returns the regressor's ages (N,), years, and genders (N,)."""
     ages, genders = [], []
-    for crops in _batches(faces, rows):
+    for crops in batches(faces.crops, rows, size=_BATCH):
         both: list[FaceReading] = [prior.regressor(view) for view in (crops, crops.flip(3))]
         ages.append((both[0].age + both[1].age) / 2)
         genders.append((both[0].gender_logits + both[1].gender_logits).argmax(dim=1))
@@ -110,7 +109,7 @@ def _read(
 def _rank1(prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]) -> float:
     generator = torch.Generator().manual_seed(0)
     views: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for crops in _batches(faces, rows):
+    for crops in batches(faces.crops, rows, size=_BATCH):
         for view in views:
             view.append(prior.embedder(augment(crops, _VIEWS, generator=generator)))
     likeness = torch.cat(views[0]) @ torch.cat(views[1]).t()
@@ -118,11 +117,14 @@ def _rank1(prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]) -> floa
     return float(found.float().mean())
 
 
-def _psnr(prior: CompactPrior, crops: Tensor) -> Tensor:
-    """Of each face, (N,): dB below a peak of 1 in display units."""
-    made = prior.decode(prior.encode(crops)).clamp(-1, 1)
-    error = ((made - crops) / 2).square().mean(dim=(1, 2, 3))
-    return -10 * torch.log10(error.clamp(min=1e-10))
+def _psnr(prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]) -> float:
+    """Mean over faces, dB below a peak of 1 in display units."""
+    told = []
+    for crops in batches(faces.crops, rows, size=_BATCH):
+        made = prior.decode(prior.encode(crops)).clamp(-1, 1)
+        error = ((made - crops) / 2).square().mean(dim=(1, 2, 3))
+        told.append(-10 * torch.log10(error.clamp(min=1e-10)))
+    return float(torch.cat(told).mean())
 
 
 def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -134,8 +136,3 @@ def _pearson(a: NDArray[np.float32], b: NDArray[np.int64]) -> float | None:
     if len(a) < 3 or not a.std() or not b.std():
         return None
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def _batches(faces: FaceSet, rows: NDArray[np.int64]) -> Iterator[Tensor]:
-    for first in range(0, len(rows), _BATCH):
-        yield to_crops(faces.crops[rows[first : first + _BATCH]])

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from torch import Tensor, nn
+from torch import nn
 
 from models.ageing.compact_prior import CompactPrior
-from models.training import to_crops
+from models.training import pictures, to_crops
 from reage.age_strip import StripRow, compose_strip
 from reage.labelled_faces import FaceSet
 
@@ -84,7 +84,7 @@ class PriorPreview:
         for age in self._ages:
             change = prior.change(crops, source_ages, torch.full_like(source_ages, age))
             made.append(crops + 2 * change)  # display units to [-1, 1]
-        shown = np.stack([to_pixels(pictures) for pictures in made], axis=1)
+        shown = np.stack([pictures(crops) for crops in made], axis=1)
         return [
             StripRow(label=self._label(row), source=faces.crops[row], faces=faces_of_row)
             for row, faces_of_row in zip(self._rows, shown, strict=True)
@@ -93,9 +93,3 @@ class PriorPreview:
     def _label(self, row: int) -> str:
         age = self._faces.ages[row]
         return f"age {age}" if self._faces.folds[row] <= 1 else f"{age}, trained on"
-
-
-def to_pixels(crops: Tensor) -> NDArray[np.uint8]:
-    """Takes crops (N, 3, R, R), [-1, 1], to uint8 (N, R, R, 3)."""
-    pixels = ((crops.clamp(-1, 1) + 1) * 127.5).round().byte()
-    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())

@@ -7,7 +7,6 @@ Shapes: N faces, B batch, R crop size, M cells, L layers, D latent size.
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +18,13 @@ from models.ageing.compact_prior import CompactPrior, save_prior
 from models.ageing.path import fit_path, remove_colour
 from models.ageing.prior import TemplateAlignment
 from models.ageing.recipe import Phases, PriorRecipe, Stage, load_recipe, recipe_dict
-from models.face.trunk import shrunk
 from models.losses import (
     age_distribution_loss,
     contrastive_loss,
     feature_distance,
     pyramid_l1,
-    resized,
 )
+from models.ops.shrink import shrunk
 from models.training import (
     Augmentation,
     AveragedWeights,
@@ -34,12 +32,12 @@ from models.training import (
     Report,
     Terms,
     augment,
+    batches,
     descend,
     load_checkpoint,
     run_loop,
     save_checkpoint,
     scheduled_rate,
-    to_crops,
 )
 from reage.errors import RegistryError
 from reage.labelled_faces import FaceSet
@@ -181,7 +179,7 @@ def train_autoencoder(
         crops = draw.crops(draw.rows(phase.batch_size))
         with mixed_precision(crops):
             made = prior.synthesis(prior.encoder(crops), size=phase.size)
-            shown = resized(crops, made.shape[-1])
+            shown = shrunk(crops, made.shape[-1])
             with torch.no_grad():
                 wanted = prior.regressor.trunk(shown)[:3]
             got = prior.regressor.trunk(made.clamp(-1.2, 1.2))[:3]
@@ -215,7 +213,7 @@ def fit_ageing_path(
         return
     rows = faces.training
     with torch.no_grad():
-        w_plus = torch.cat([prior.encode(crops) for crops in _batches(faces, rows)])
+        w_plus = torch.cat([prior.encode(crops) for crops in batches(faces.crops, rows)])
     read_ages, cells = read_faces(prior, faces, rows)
     fit_path(
         prior.path,
@@ -243,7 +241,7 @@ def read_faces(
 ) -> tuple[Tensor, Tensor]:
     """Returns apparent ages (N,) and cell weights (N, M), each the mean of both mirrorings."""
     ages, cells = [], []
-    for crops in _batches(faces, rows):
+    for crops in batches(faces.crops, rows):
         ages.append(prior.estimate_age(crops))
         cells.append((prior.cell_weights(crops) + prior.cell_weights(crops.flip(3))) / 2)
     return torch.cat(ages), torch.cat(cells)
@@ -271,11 +269,6 @@ def _draw(faces: FaceSet, recipe: PriorRecipe, stage: str) -> Draw:
 
 def _rate(stage: Stage, number: int) -> float:
     return stage.learning_rate * scheduled_rate(number, stage.steps)
-
-
-def _batches(faces: FaceSet, rows: NDArray[np.int64], *, size: int = 128) -> Iterator[Tensor]:
-    for first in range(0, len(rows), size):
-        yield to_crops(faces.crops[rows[first : first + size]])
 
 
 def _cross_entropy_where_known(logits: Tensor, labels: Tensor) -> Tensor:

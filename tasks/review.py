@@ -17,9 +17,9 @@ from PIL import Image as PillowImage
 from prefect import task
 
 from reage.burnin import Slate, age_caption, span_caption
-from reage.colour import to_display
+from reage.colour import luma, to_display
 from reage.contact_sheet import SheetRow, compose_contact_sheet
-from reage.flicker import FlickerMeter, FrameFlicker, luma
+from reage.flicker import FlickerMeter, FrameFlicker
 from reage.framerange import FrameRange
 from reage.geometry import Roi
 from reage.image import DISPLAY_REFERRED, Image, quantise

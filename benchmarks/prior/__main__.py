@@ -54,8 +54,8 @@ from models.ageing.loading import load_prior
 from models.ageing.prior import Prior
 from models.ageing.prior_files import WEIGHTS_NAME
 from reage.labelled_faces import LabelledPhoto, find_photos
+from reage.registry.priors import find_prior
 
-DEFAULT_PRIOR = Path(__file__).parents[2] / "models" / "priors" / "compact"
 WORST = 8
 
 
@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--judges", type=Path, required=True)
-    parser.add_argument("--prior", type=Path, default=DEFAULT_PRIOR)
+    parser.add_argument("--prior", type=Path, default=find_prior().folder)
     parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--limit", type=int, default=10**9, help="of held-out faces")
     parser.add_argument("--real", type=int, default=400, help="real faces an age, at most")

@@ -7,23 +7,22 @@ from typing import Any
 from benchmarks.prior.measures import METHODS
 from benchmarks.prior.tables import GROUP_FIGURES, written
 from benchmarks.prior.targets import TIERS, met
-
-BEGIN, END = "<!-- judged -->", "<!-- /judged -->"
-CARD_NAME = "MODEL_CARD.md"
+from reage.markdown import table
+from tasks.prior_card import CARD_NAME, JUDGED, JUDGED_END
 
 
 def card_section(facts: Mapping[str, Any]) -> str:
     """Returns the figures of a record as Markdown, without the marker lines."""
     prior = facts["methods"][METHODS["crop"]]
     judged = " / ".join(f"{age:.0f}" for age in prior["judged_age"].values())
-    targets = _table(
+    targets = table(
         ["target", "value", *(f"{tier} tier" for tier in TIERS)],
         [
             [row["what"], row["written"], *(f"{row[t]['wanted']}: {met(row[t])}" for t in TIERS)]
             for row in facts["targets"]
         ],
     )
-    moves = _table(
+    moves = table(
         ["rank-1 by move, years", *prior["rank1_by_move"]],
         [["prior", *(written(move["mean"]) for move in prior["rank1_by_move"].values())]],
     )
@@ -44,12 +43,7 @@ def card_section(facts: Mapping[str, Any]) -> str:
 
 def _groups(kind: str, told: Mapping[str, Any]) -> str:
     rows = [[name, *map(written, told[name].values())] for name in GROUP_FIGURES]
-    return _table([kind, *(f"{name} ({count})" for name, count in told["faces"].items())], rows)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    rule = ["---"] * len(head)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
+    return table([kind, *(f"{name} ({count})" for name, count in told["faces"].items())], rows)
 
 
 def with_section(card: str, section: str) -> str:
@@ -58,11 +52,13 @@ def with_section(card: str, section: str) -> str:
     Raises:
         ValueError: It has not both marker lines, in order.
     """
-    before, begin, rest = card.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = card.partition(JUDGED)
+    _, end, after = rest.partition(JUDGED_END)
     if not begin or not end:
-        raise ValueError(f"{CARD_NAME}: got no section, expected the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{section}\n\n{END}{after}"
+        raise ValueError(
+            f"{CARD_NAME}: got no section, expected the lines {JUDGED} and {JUDGED_END}"
+        )
+    return f"{before}{JUDGED}\n\n{section}\n\n{JUDGED_END}{after}"
 
 
 def rewrite_card(folder: Path, facts: Mapping[str, Any]) -> Path:

@@ -7,8 +7,7 @@ face matte (`face`).
 Shapes: N faces, S crop size in pixels, A ages 0-119.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -17,17 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.held_out import HeldOutFace
-from models.ageing.compact_prior import CompactPrior
 from models.ageing.prior import Prior, TemplateAlignment
 from reage.geometry import Similarity, warp_to_plate
 from reage.labelled_faces import LabelledPhoto, align_crop
 from reage.matte import face_matte
+from tasks.prior_adversary import border_ramp
 
 BATCH = 16
 Picture = NDArray[np.uint8]
 Change = NDArray[np.float32]
-
-_BORDER = 0.12  # of the crop's size, over which a change falls to 0
 
 
 def template_of(prior: Prior) -> TemplateAlignment:
@@ -57,7 +54,6 @@ class PriorChanges:
             chunks = self._crops.split(BATCH)
             ages = torch.cat([prior.estimate_age(c) for c in chunks])
             self._codes = torch.cat([prior.encode(c) for c in chunks])
-            self._cells = [_cells(prior, c) for c in chunks]
             self._sources = torch.cat(
                 [
                     self._decoded_at(number, ages.split(BATCH)[number], None)
@@ -66,7 +62,7 @@ class PriorChanges:
             )
         self._ages, self.source_ages = ages, ages.numpy()
         self.decoded = np.clip(self._sources.permute(0, 2, 3, 1).numpy() / 2 + 0.5, 0, 1)
-        self._border = _border(template_of(prior).size)
+        self._border = border_ramp(template_of(prior).size).numpy()[..., None]
 
     @torch.inference_mode()
     def at(self, target_age: float) -> Change:
@@ -81,12 +77,11 @@ class PriorChanges:
     def _decoded_at(self, number: int, ages: Tensor, target_age: float | None) -> Tensor:
         """Synthesises a chunk at an age, or at the faces' own ages."""
         crops, codes = self._crops.split(BATCH)[number], self._codes.split(BATCH)[number]
-        with _reading_once(self._prior, self._cells[number]):
-            if target_age is None:
-                offset = self._prior.source_offset(crops, codes, ages)
-            else:
-                target = torch.full_like(ages, target_age)
-                offset = self._prior.ageing_offset(crops, codes, ages, target)
+        if target_age is None:
+            offset = self._prior.source_offset(crops, codes, ages)
+        else:
+            target = torch.full_like(ages, target_age)
+            offset = self._prior.ageing_offset(crops, codes, ages, target)
         return self._prior.decode(codes + offset).float()
 
     def pictures(self, changes: Change, *, matte: str) -> list[Picture]:
@@ -119,29 +114,6 @@ def aligned_crop(
         indices=np.array(alignment.landmark_indices),
         size=alignment.size,
     )
-
-
-def _border(size: int) -> NDArray[np.float32]:
-    ramp = (size / 2 - np.abs(np.arange(size) - (size - 1) / 2)) / (_BORDER * size)
-    ramp = np.clip(ramp, 0, 1)
-    return np.minimum.outer(ramp, ramp).astype(np.float32)[..., None]
-
-
-def _cells(prior: Prior, crops: Tensor) -> Tensor | None:
-    return prior.cell_weights(crops) if isinstance(prior, CompactPrior) else None
-
-
-@contextmanager
-def _reading_once(prior: Prior, cells: Tensor | None) -> Iterator[None]:
-    """Lets a compact prior take gender and group as read: they are the same for every target."""
-    if cells is None:
-        yield
-        return
-    vars(prior)["cell_weights"] = lambda crops: cells
-    try:
-        yield
-    finally:
-        del vars(prior)["cell_weights"]
 
 
 def applied(picture: Picture, change: Change) -> Picture:

@@ -9,17 +9,18 @@ Shapes: N pictures, S size in pixels (even).
 import numpy as np
 from numpy.typing import NDArray
 
-_LUMA = np.array([0.2126, 0.7152, 0.0722])  # BT.709
+from reage.colour import luma
+
 _NEAR, _FROM, _TO = 1, 3, 6  # bins: the peak as the window widens it, and what it stands out from
 
 
 def power_spectrum(pictures: NDArray[np.floating]) -> NDArray[np.float64]:
     """Returns the mean power (S, S) of the luma of pictures (N, S, S, 3), under a Hann window."""
-    luma = pictures @ _LUMA
-    size = luma.shape[1]
+    shading = luma(pictures)
+    size = shading.shape[1]
     window = np.outer(np.hanning(size), np.hanning(size))
-    luma = luma - luma.mean(axis=(1, 2), keepdims=True)
-    return np.asarray((np.abs(np.fft.fft2(luma * window)) ** 2).mean(axis=0))
+    shading = shading - shading.mean(axis=(1, 2), keepdims=True)
+    return np.asarray((np.abs(np.fft.fft2(shading * window)) ** 2).mean(axis=0))
 
 
 def checkerboard(power: NDArray[np.float64]) -> dict[str, float]:

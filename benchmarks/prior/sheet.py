@@ -1,25 +1,21 @@
-"""Contact sheets of re-aged photographs. What they show is for research: they are never committed.
-
-Shapes: H W pixels of a sheet.
-"""
+"""Contact sheets of re-aged photographs, which are for research and are never committed."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image as Picture
 
-from benchmarks.held_out import GENDERS, GROUPS, HeldOutFace, crc, find_faces
+from benchmarks.held_out import GROUPS, crc, find_faces
 from benchmarks.prior.changes import PriorChanges
 from benchmarks.prior.measures import TARGETS
 from models.ageing.prior import Prior
+from reage.age_strip import StripRow, compose_strip
 from reage.faces import FaceFinder
 from reage.labelled_faces import LabelledPhoto
 
-CELL, BAND = 160, 18  # pixels: of a picture's side and of the line of text above it
+CELL_PX = 200  # as large as the photographs
 OLD = 40  # years; people from here on are the older half
-Picture = NDArray[np.uint8]
 
 
 def people_shown(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
@@ -44,25 +40,13 @@ def draw_sheet(prior: Prior, photos: Sequence[LabelledPhoto], path: Path) -> Non
     changes = PriorChanges(prior, faces)
     columns = [changes.pictures(changes.at(float(t)), matte="crop") for t in TARGETS]
     rows = [
-        _row(face, age, [column[number] for column in columns])
+        StripRow(
+            label=f"{face.photo.age}, read {age:.0f}",
+            source=face.picture,
+            faces=np.stack([column[number] for column in columns]),
+        )
         for number, (face, age) in enumerate(zip(faces, changes.source_ages, strict=True))
     ]
+    sheet = compose_strip(rows, headings=[str(target) for target in TARGETS], cell_px=CELL_PX)
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.concatenate(rows)[..., ::-1])
-
-
-def _row(face: HeldOutFace, read_age: float, aged: list[Picture]) -> Picture:
-    photo = face.photo
-    words = [str(photo.age)]
-    for names, code in ((GENDERS, photo.gender), (GROUPS, photo.group)):
-        words.append(names[code] if 0 <= code < len(names) else "?")
-    cells = [_cell(face.picture, f"{' '.join(words)}, read {read_age:.0f}")]
-    cells += [_cell(picture, str(t)) for picture, t in zip(aged, TARGETS, strict=True)]
-    return np.concatenate(cells, axis=1)
-
-
-def _cell(picture: Picture, text: str) -> Picture:
-    band = np.zeros((BAND, CELL, 3), np.uint8)
-    cv2.putText(band, text, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (255,) * 3, 1, cv2.LINE_AA)
-    small = cv2.resize(picture, (CELL, CELL), interpolation=cv2.INTER_AREA)
-    return np.concatenate([band, small]).astype(np.uint8)
+    Picture.fromarray(sheet).save(path)

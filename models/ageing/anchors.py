@@ -12,10 +12,10 @@ Shapes: B batch, N photographs, L style layers, D latent size, R crop size.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.ageing.prior import Prior
+from models.ops.shrink import shrunk
 from models.shapes import check_shape
 
 _ROUNDS = 4
@@ -82,6 +82,4 @@ def _corrected(prior: Prior, crops: Tensor, codes: Tensor, ages: Tensor) -> Tens
 
 
 def _pictures(prior: Prior, latents: Tensor) -> Tensor:
-    pictures = prior.decode(latents).clamp(-1, 1)
-    size = prior.config.crop_size
-    return pictures if pictures.shape[-1] == size else F.adaptive_avg_pool2d(pictures, size)
+    return shrunk(prior.decode(latents).clamp(-1, 1), prior.config.crop_size)

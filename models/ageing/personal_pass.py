@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.ageing.adapter import Adapter
 from models.ageing.objectives import AgedBatch
 from models.ageing.prior import Prior
 from models.ageing.targets import AgeMode
+from models.ops.shrink import shrunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +89,7 @@ def general_latents(prior: Prior, photos: PhotoBatch, target_age: Tensor) -> Ten
 
 def pooled_decode(prior: Prior, w_plus: Tensor) -> Tensor:
     """Decodes w_plus (B, L, D) and brings it to the crop's size, (B, 3, R, R)."""
-    picture = prior.decode(w_plus)
-    size = prior.config.crop_size
-    return picture if picture.shape[-1] == size else F.adaptive_avg_pool2d(picture, size)
+    return shrunk(prior.decode(w_plus), prior.config.crop_size)
 
 
 def ageing_pass(

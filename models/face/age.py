@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.face.trunk import Trunk, shrunk
+from models.face.trunk import Trunk
+from models.ops.shrink import shrunk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,11 +14,6 @@ from torch import Tensor, nn
 from models.shapes import check_shape
 
 
-def shrunk(crops: Tensor, size: int) -> Tensor:
-    """Averages square crops (B, C, H, H) that are larger than `size` down to it."""
-    return F.adaptive_avg_pool2d(crops, size) if crops.shape[-1] > size else crops
-
-
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norm around a shortcut; halves the picture on demand."""
 

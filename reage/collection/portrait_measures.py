@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.collection.ages import Refusal
+from reage.colour import luma
 from reage.detection import MESH_SIZE, Detection, region_around
 from reage.geometry import warp_to_crop
 from reage.visibility import head_pose
@@ -21,7 +22,6 @@ HASH_SIDE = 16  # the hash has 16 x 16 bits
 
 _IRISES = (slice(468, 473), slice(473, 478))
 _FACE = slice(MESH_SIZE // 5, MESH_SIZE - MESH_SIZE // 5)  # the face's share of its region
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 _FINE_PX, _COARSE_PX = 1.0, 4.0  # of a face 120 px high
 
 
@@ -111,7 +111,7 @@ def upright_luma(
 ) -> NDArray[np.float32]:
     """Returns the luma of a face brought upright and to a height of 120 px, (115, 115), 0-1."""
     region = warp_to_crop(pixels, region_around(landmarks), (MESH_SIZE, MESH_SIZE))
-    return np.asarray(region[_FACE, _FACE] @ _LUMA, np.float32)
+    return luma(region[_FACE, _FACE])
 
 
 def sharpness_of(luma: NDArray[np.float32]) -> float:

@@ -10,6 +10,7 @@ from reage.colour import (
     delta_e76,
     encode_display,
     lab_from_display,
+    luma,
     to_display,
 )
 from reage.errors import ColourError
@@ -160,3 +161,7 @@ def test_lab_of_white_and_red_are_the_textbook_ones():
 
 def test_delta_e76_is_the_distance_in_lab():
     assert delta_e76(np.array([50.0, 0, 0]), np.array([50.0, 3, 4])) == pytest.approx(5)
+
+
+def test_luma_weighs_colours_as_bt709_does():
+    assert np.allclose(luma(np.eye(3)[None]), [[0.2126, 0.7152, 0.0722]], atol=1e-6)

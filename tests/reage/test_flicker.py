@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reage.flicker import FlickerMeter, is_consistent, luma, warped
+from reage.flicker import FlickerMeter, is_consistent, warped
 
 SIZE = 160
 NUM_FRAMES = 8
@@ -128,10 +128,6 @@ def test_warped_undoes_a_known_motion():
     motion = np.broadcast_to(np.float32([-1.3, -0.6]), (SIZE, SIZE, 2)).copy()
     error = np.abs(warped(seen(sheet, 0), motion) - seen(sheet, 1))[4:-4, 4:-4]
     assert error.max() < 0.01
-
-
-def test_luma_weighs_colours_as_bt709_does():
-    assert np.allclose(luma(np.eye(3)[None]), [[0.2126, 0.7152, 0.0722]], atol=1e-6)
 
 
 def test_window_that_changes_its_size_is_refused():

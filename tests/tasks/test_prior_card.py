@@ -86,6 +86,13 @@ def test_recipe_is_told_phase_by_phase_with_what_is_not_at_its_default(
     assert "There was no adversarial stage." in without
 
 
+def test_readers_are_told_at_the_size_that_they_read(prior: CompactPrior) -> None:
+    config = replace(RECIPE.prior, regressor=replace(RECIPE.prior.regressor, size=16))
+    card = compose_card(prior, face_set(), replace(RECIPE, prior=config), FIGURES, [])
+    assert row_of(card, "regressor", "1", "1600", "96", "16 px")
+    assert row_of(card, "embedder", "1", "600", "96", "32 px")
+
+
 def test_networks_are_counted(prior: CompactPrior) -> None:
     card = compose_card(prior, face_set(), RECIPE, FIGURES, [])
     encoder = sum(tensor.numel() for tensor in prior.encoder.state_dict().values())
