@@ -42,6 +42,7 @@ from reage.colour import add_display_change, luma, to_display
 from reage.compositing import Layer, composite, crop_window, layer_matte
 from reage.geometry import WarpedPatch, warp_to_crop, warp_to_plate
 from reage.image import Image
+from reage.lettering import draw_text
 from reage.registry.priors import find_prior
 from studio.demo_plate import write_demo_plate
 from tasks.refs import PriorRef
@@ -50,15 +51,15 @@ SQUARE = 256
 STRIPS = Path("work/bench-plate")
 
 
-def result_of(plate: Image, layer: Layer, variant: Variant) -> tuple[Pixels, WarpedPatch]:
-    """Returns the display view (H, W, 3) of the plate with a variant's change, and that change."""
+def result_of(plate: Image, layer: Layer, variant: Variant) -> Pixels:
+    """Returns the display view (H, W, 3) of the plate with a variant's change."""
     patch = variant(to_display(plate), layer)
     size = (plate.width, plate.height)
     window = warp_to_plate(crop_window(layer.change.shape[0]), layer.plate_from_crop, size).pixels
     pixels = np.asarray(patch.pixels * window.reshape(*window.shape[:2], 1), np.float32)
     patch = WarpedPatch(patch.roi, pixels)
     after = add_display_change(plate, patch.full(size), layer_matte(layer, size))
-    return to_display(after), patch
+    return to_display(after)
 
 
 def measure(shot: Shot, age: float, variant: Variant, judge: Any) -> dict[str, float]:
@@ -66,16 +67,15 @@ def measure(shot: Shot, age: float, variant: Variant, judge: Any) -> dict[str, f
     rows, squares, previous = [], [], None
     for plate, layer in zip(shot.plates, shot.layers[age], strict=True):
         view, size = to_display(plate), (plate.width, plate.height)
-        after, patch = result_of(plate, layer, variant)
+        after = result_of(plate, layer, variant)
         squares.append(square(after, layer, SQUARE))
-        part = patch.roi.slices
-        inside = layer_matte(layer, size)[part] > 0.9
-        before, now = (luma(x[part]) for x in (view, after))
+        inside = layer_matte(layer, size) > 0.9
+        before, now = luma(view), luma(after)
         fine = _fine(before, layer), _fine(now, layer)
         row = _figures(before, now, fine, inside)
-        row["beyond_crop"] = _beyond_crop(after - view, layer, part, inside)
-        row["overshoot"] = _overshoot(plate, layer, now, part, inside)
-        if previous is not None and previous[0].shape == before.shape:
+        row["beyond_crop"] = _beyond_crop(after - view, layer, inside)
+        row["overshoot"] = _overshoot(plate, layer, now, inside)
+        if previous is not None:
             moved = [(x - y)[inside].std() for x, y in zip(fine, previous, strict=True)]
             row["shimmer"] = float(moved[1] / moved[0])
         previous = fine
@@ -122,20 +122,16 @@ def _figures(
     }
 
 
-def _beyond_crop(
-    change: Pixels, layer: Layer, part: tuple[slice, slice], inside: NDArray[np.bool_]
-) -> float:
+def _beyond_crop(change: Pixels, layer: Layer, inside: NDArray[np.bool_]) -> float:
     shading, side = luma(change), layer.change.shape[0]
     size = (change.shape[1], change.shape[0])
     held = warp_to_crop(shading, layer.plate_from_crop.inverse(), (side, side))
     rest = shading - warp_to_plate(held, layer.plate_from_crop, size).full(size)
-    return float(np.square(rest[part][inside]).sum() / np.square(shading[part][inside]).sum())
+    return float(np.square(rest[inside]).sum() / np.square(shading[inside]).sum())
 
 
-def _overshoot(
-    plate: Image, layer: Layer, now: Pixels, part: tuple[slice, slice], inside: NDArray[np.bool_]
-) -> float:
-    usual = luma(result_of(plate, layer, VARIANTS["plain"])[0][part])
+def _overshoot(plate: Image, layer: Layer, now: Pixels, inside: NDArray[np.bool_]) -> float:
+    usual = luma(result_of(plate, layer, VARIANTS["plain"]))
     kernel = np.ones((int(2 * layer.plate_from_crop.scale) | 1,) * 2, np.uint8)
     high, low = cv2.dilate(usual, kernel), cv2.erode(usual, kernel)
     return 255 * float(np.percentile(np.maximum(now - high, low - now).clip(0)[inside], 99.5))
@@ -162,8 +158,13 @@ def write_strip(shot: Shot, path: Path) -> None:
     corners = layer.plate_from_crop.apply(np.array([[0.0, 0.0], [side, side]]))
     left, top = np.maximum(corners[0].astype(int), 0)
     right, bottom = corners[1].astype(int)
-    views = [to_display(plate), *(result_of(plate, layer, v)[0] for v in VARIANTS.values())]
-    cuts = [_codes(view[top:bottom, left:right]) for view in views]
+    views = {"plate": to_display(plate)}
+    views |= {name: result_of(plate, layer, variant) for name, variant in VARIANTS.items()}
+    cuts = []
+    for name, view in views.items():
+        cut = _codes(view[top:bottom, left:right])
+        draw_text(cut, name, (6, 16), size=13, colour=(255, 255, 255))
+        cuts.append(cut)
     rows = [np.concatenate(cuts[i : i + 4], axis=1) for i in range(0, len(cuts), 4)]
     path.parent.mkdir(parents=True, exist_ok=True)
     Picture.fromarray(np.concatenate(rows)).save(path)

@@ -19,7 +19,7 @@ Change = NDArray[np.float32]
 
 _FINE_PX, _MIDDLE_PX = 1.0, 2.0  # Gaussian deviations between which the second octave lies
 _LARGEST_GAIN = 2.0  # beyond it the decoder's own faults begin to show
-# Finest band over the octave above it in crops of faces: 0.8 to 1.1 over four plates at 96 px.
+# Finest band over the octave above it in crops of faces: 0.75 to 1.1 over four plates at 128 px.
 _FACE_RATIO = 1.0
 
 

@@ -126,3 +126,15 @@ def test_an_encoder_that_ends_elsewhere_than_the_synthesis_begins_is_refused() -
             grid_channels=1,
             hidden_size=4,
         )
+
+
+def test_no_pattern_of_two_pixels_is_left_by_the_finest_level() -> None:
+    torch.manual_seed(0)
+    _, synthesis = pair(32)
+    for to_rgb in list(synthesis.to_rgbs)[:-1]:
+        for parameter in to_rgb.parameters():
+            torch.nn.init.zeros_(parameter)
+    made = synthesis(torch.randn(1, synthesis.num_layers, 6))[..., 2:-2, 2:-2]
+    chequers = torch.tensor([1.0, -1.0]).repeat(14)
+    for pattern in (chequers[:, None], chequers, chequers[:, None] * chequers):
+        assert (made * pattern).mean().abs() < 0.02 * made.std()
