@@ -38,6 +38,7 @@ from tasks.refs import (
     ActorLayerRef,
     AdapterRef,
     CastRef,
+    ChangesRef,
     ChunkRef,
     FrameSetRef,
     JobRef,
@@ -47,6 +48,7 @@ from tasks.refs import (
     PriorRef,
 )
 from tasks.review import package_shot
+from tasks.surface import carry_chunk, find_skin
 
 DEFAULT_CHUNK = 24
 
@@ -139,7 +141,7 @@ def render_shot(
     chunk: int,
 ) -> PackageRef:
     """Runs every step from tracking to package; returns the files that a delivery sends."""
-    total = len(shot.frames) * (2 + 3 * len(shot.actors))
+    total = len(shot.frames) * (2 + 4 * len(shot.actors))
     with shot_progress(shot.shot_id.code, total) as progress:
         tracks = track_shot(frame_set, workspace=workspace)
         progress.advance("faces tracked", len(shot.frames))
@@ -153,7 +155,11 @@ def render_shot(
             for a, c, adapter in zip(shot.actors, casts, adapters, strict=True)
         ]
         layers = list(zip(shot.actors, casts, plans, strict=True))
-        rendered = [_render(shot, frame_set, layers, prior, c, workspace, progress) for c in chunks]
+        changes = [_age(*layer, prior, chunks, workspace, progress) for layer in layers]
+        rendered = [
+            _render(shot, frame_set, layers, list(of_chunk), prior, workspace, progress)
+            for of_chunk in zip(*changes, strict=True)
+        ]
         package = package_shot(
             shot,
             job,
@@ -191,22 +197,45 @@ def _plan(
     return plan_ageing(latents, cast, personal, actor, adapter, workspace=workspace)
 
 
+def _age(
+    actor: ActorInShot,
+    cast: CastRef,
+    plan: PlanRef,
+    prior: PriorRef,
+    chunks: list[FrameRange],
+    workspace: Workspace,
+    progress: ShotProgress,
+) -> list[ChangesRef]:
+    """Decodes the actor's change of all chunks and has it hold from frame to frame."""
+    decoded = []
+    for frames in chunks:
+        decoded.append(age_chunk(plan, prior.personal(plan.adapter), frames, workspace=workspace))
+        progress.advance(f"{actor.actor} aged", len(frames))
+    if actor.temporal.mode == "frame":
+        progress.advance(f"{actor.actor} held", sum(len(frames) for frames in chunks))
+        return decoded
+    skin = find_skin(decoded, plan, cast, prior, workspace=workspace)
+    carried = []
+    for frames in chunks:
+        carried.append(carry_chunk(skin, decoded, plan, cast, prior, frames, workspace=workspace))
+        progress.advance(f"{actor.actor} held", len(frames))
+    return carried
+
+
 def _render(
     shot: ShotManifest,
     frame_set: FrameSetRef,
     layers: list[tuple[ActorInShot, CastRef, PlanRef]],
+    changes: list[ChangesRef],
     prior: PriorRef,
-    frames: FrameRange,
     workspace: Workspace,
     progress: ShotProgress,
 ) -> tuple[ChunkRef, MeasuresRef]:
-    changes = []
-    for actor, cast, plan in layers:
-        change = age_chunk(plan, prior.personal(plan.adapter), frames, workspace=workspace)
+    frames, refs = changes[0].frames, []
+    for (actor, cast, plan), change in zip(layers, changes, strict=True):
         matte = None if actor.matte is None else shot.resolve(actor.matte)
-        changes.append(ActorLayerRef(actor=actor, cast=cast, plan=plan, change=change, matte=matte))
-        progress.advance(f"{actor.actor} aged", len(frames))
-    composited = composite_chunk(frame_set, changes, prior, frames, workspace=workspace)
-    measures = measure_chunk(frame_set, composited, changes, prior, workspace=workspace)
+        refs.append(ActorLayerRef(actor=actor, cast=cast, plan=plan, change=change, matte=matte))
+    composited = composite_chunk(frame_set, refs, prior, frames, workspace=workspace)
+    measures = measure_chunk(frame_set, composited, refs, prior, workspace=workspace)
     progress.advance("composited", len(frames) * len(layers))
     return composited, measures

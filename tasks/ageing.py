@@ -22,7 +22,8 @@ from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest.fields import YOUNGEST
 from reage.manifest.shot import ActorInShot
-from reage.tracks import load_track
+from reage.surface.key_frame import choose_key_frame, crop_sharpness
+from reage.tracks import Track, load_track
 from reage.workspace import Workspace
 from tasks.crops import Cropper, batches, plate_frames, to_tensor
 from tasks.gpu import device, loaded_adapter, loaded_prior
@@ -108,6 +109,8 @@ def plan_ageing(
         _check_ages(prior, grid)
         best = np.sort(np.argsort(-seen, kind="stable")[:DIRECTION_FRAMES])
         steadied = _steadied(w_plus, seen)
+        sharpness = np.array([crop_sharpness(crop) for crop in crops])
+        key_frame = _key_frame(actor, track, sharpness)
         source_offset, offsets = _offsets(
             loaded_prior(prior),
             None if adapter is None else loaded_adapter(adapter),
@@ -119,13 +122,14 @@ def plan_ageing(
         np.savez(
             folder / "plan.npz",
             first_frame=frames.first,
-            w_plus=steadied,
+            w_plus=steadied if key_frame is None else _held(steadied, frames.index_of(key_frame)),
             source_offset=source_offset,
             offsets=offsets,
             grid=grid,
             target_age=targets,
+            sharpness=sharpness,
         )
-        return {"source_age": source_age}
+        return {"source_age": source_age, "key_frame": key_frame}
 
     step = workspace.step(
         "plan",
@@ -139,7 +143,9 @@ def plan_ageing(
         path=str(step.folder / "plan.npz"),
         digest=step.digest,
         source_age=step.facts["source_age"],
+        latents=tuple(latents),
         adapter=adapter,
+        key_frame=step.facts["key_frame"],
     )
 
 
@@ -230,6 +236,17 @@ def _steadied(w_plus: NDArray[np.float32], seen: NDArray[np.float64]) -> NDArray
     blurred = gaussian_filter1d(w_plus * weights, LATENT_SIGMA_FRAMES, axis=0, mode="nearest")
     total = gaussian_filter1d(weights, LATENT_SIGMA_FRAMES, axis=0, mode="nearest")
     return (blurred / total).astype(np.float32)
+
+
+def _key_frame(actor: ActorInShot, track: Track, sharpness: NDArray[np.float64]) -> int | None:
+    if actor.temporal.mode != "keyframe":
+        return None
+    return actor.temporal.key_frame or choose_key_frame(track, sharpness)
+
+
+def _held(w_plus: NDArray[np.float32], row: int) -> NDArray[np.float32]:
+    """Gives every frame the latents of one."""
+    return np.repeat(w_plus[row : row + 1], len(w_plus), axis=0)
 
 
 def _source_age(

@@ -211,12 +211,16 @@ class PlanRef:
 
     Attributes:
         adapter: The person's, None where the general prior alone says what ageing looks like.
+        key_frame: The one whose change the whole shot has; None where each frame has its own.
+        latents: What it was planned from, chunk by chunk.
     """
 
     path: str
     digest: str
     source_age: float
+    latents: tuple[LatentsRef, ...] = ()
     adapter: AdapterRef | None = None
+    key_frame: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +230,14 @@ class ChangesRef:
     path: str
     digest: str
     frames: FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkinRef:
+    """What of a shot's change stays on the skin, and how its frames lie on it: a folder."""
+
+    folder: str
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)

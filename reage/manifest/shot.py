@@ -92,6 +92,29 @@ class Region(ManifestModel):
     )
 
 
+class Temporal(ManifestModel):
+    """How the change holds from frame to frame."""
+
+    mode: Literal["frame", "keyframe", "surface"] = Field(
+        default="surface",
+        description="`frame`: each frame's own change, from steadied latents; `keyframe`: one "
+        "frame's change, carried through the shot on the face's surface; `surface`: what all "
+        "frames agree on, carried so, and of each frame what follows the expression.",
+    )
+    key_frame: FrameNumber | None = Field(
+        default=None,
+        description="Frame whose change is carried, in mode `keyframe`; left out, the one that "
+        "shows the face best.",
+    )
+
+    @model_validator(mode="after")
+    def _key_frame_is_used(self) -> "Temporal":
+        if self.key_frame is not None and self.mode != "keyframe":
+            expected = "none, as only mode keyframe carries one frame's change"
+            raise refuse_all([Finding(("key_frame",), str(self.key_frame), expected)])
+        return self
+
+
 class ActorInShot(ManifestModel):
     """One actor of the shot and the age to show."""
 
@@ -111,6 +134,9 @@ class ActorInShot(ManifestModel):
         le=1,
         description="How far the finest features of the change, as folds, are raised to the "
         "contrast that pictures have at their size; 0 leaves them as the network drew them.",
+    )
+    temporal: Temporal = Field(
+        default=Temporal(), description="How the change holds from frame to frame."
     )
     track: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="The face's track id, when the choice by identity is not right."
@@ -158,7 +184,12 @@ class ShotManifest(ManifestModel):
 
     @model_validator(mode="after")
     def _actors_differ(self) -> "ShotManifest":
-        found = [*self._repeated("actor"), *self._repeated("track"), *self._curves_elsewhere()]
+        found = [
+            *self._repeated("actor"),
+            *self._repeated("track"),
+            *self._curves_elsewhere(),
+            *self._key_frames_elsewhere(),
+        ]
         if found:
             raise refuse_all(found)
         return self
@@ -190,6 +221,17 @@ class ShotManifest(ManifestModel):
                     )
                 )
         return found
+
+    def _key_frames_elsewhere(self) -> list[Finding]:
+        return [
+            Finding(
+                ("actors", index, "temporal", "key_frame"),
+                str(entry.temporal.key_frame),
+                f"one of the shot's frames ({self.frames})",
+            )
+            for index, entry in enumerate(self.actors)
+            if entry.temporal.key_frame not in (None, *self.frames)
+        ]
 
     @property
     def shot_id(self) -> ShotId:

@@ -106,7 +106,7 @@ def test_run_killed_at_any_chunk_resumes_to_identical_bytes(delivered, tmp_path,
     env = {**os.environ, **waits, "PREFECT_HOME": str(tmp_path / "prefect")}
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True)
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while not list(work.glob("demo/*/*/measures/[!.]*")):
         assert process.poll() is None and time.monotonic() < deadline, "no chunk was finished"
         time.sleep(0.02)

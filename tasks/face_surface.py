@@ -1,0 +1,159 @@
+"""A cast actor's face as a surface: from crops to its chart and back, for the tasks of surface.py.
+
+Holds no task. T frames, S side of synthesised crops, N side of the chart, n side of the chart on
+which frames are registered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ageing.prior import Prior
+from reage.colour import luma
+from reage.framerange import FrameRange
+from reage.surface.carrying import render, unwrap
+from reage.surface.chart import Chart, visibility
+from reage.surface.registration import SIDE, resized
+from reage.surface.skin import Sample
+from tasks.crops import Cropper, crop_from_synthesis
+from tasks.gpu import loaded_prior
+from tasks.refs import CastRef, ChangesRef, LatentsRef, PlanRef, PriorRef
+
+Pixels = NDArray[np.float32]
+Flows = NDArray[np.floating]  # (T, 2, n, n, 2): frame from chart, and chart from frame
+Textures = Iterator[tuple[int, Pixels]]
+
+_TEXELS_PER_PIXEL = 1.5  # of the chart's side, for a pixel of the crop's
+_LARGEST_CHART = 1536  # texels a side
+_SHARP_ENOUGH = 0.5  # of the sharpest frames: what is below counts less, by the square
+
+
+@dataclass(frozen=True, eq=False)
+class FaceSurface:
+    """The face of one track, in synthesised crops.
+
+    Attributes:
+        frames: Of the shot.
+        ages: The age each frame shows, years, (T,).
+        landmarks: (T, K, 2) pixels of synthesised crops.
+        depths: (T, K) likewise.
+        credit: (T,) how far each frame is believed as a whole, above 0 up to 1.
+        prior: That synthesised the crops.
+    """
+
+    frames: FrameRange
+    ages: NDArray[np.float64]
+    landmarks: NDArray[np.float64]
+    depths: NDArray[np.float64]
+    credit: NDArray[np.float32]
+    prior: Prior
+
+    @classmethod
+    def of(cls, cast: CastRef, prior: PriorRef, plan: PlanRef) -> Self:
+        """Opens the surface of a cast actor whose ageing is planned."""
+        network = loaded_prior(prior)
+        cropper = Cropper.of(cast, network)
+        track = cropper.track
+        ways = [cropper.plate_from_synthesis(frame).inverse() for frame in track.frames]
+        with np.load(plan.path) as planned:
+            ages, sharpness = planned["target_age"], planned["sharpness"]
+        enough = max(_SHARP_ENOUGH * float(np.percentile(sharpness, 90)), 1e-12)
+        sharp = np.clip(sharpness / enough, 0.0, 1.0) ** 2
+        pairs = list(zip(ways, track.landmarks, track.depths, strict=True))
+        return cls(
+            frames=track.frames,
+            ages=np.asarray(ages, np.float64),
+            landmarks=np.stack([way.apply(points) for way, points, _ in pairs]),
+            depths=np.stack([way.scale * depths for way, _, depths in pairs]),
+            credit=np.maximum(track.fade * sharp, 1e-3).astype(np.float32),
+            prior=network,
+        )
+
+    @property
+    def size(self) -> int:
+        """S, pixels."""
+        return self.prior.config.synthesis_size
+
+    @cached_property
+    def chart(self) -> Chart:
+        """On which changes are laid out."""
+        return self._chart(min(int(_TEXELS_PER_PIXEL * self.size), _LARGEST_CHART))
+
+    def plates(self, latents: Sequence[LatentsRef]) -> Iterator[tuple[Pixels, Pixels]]:
+        """Yields the plate's luma on the chart of n texels and its confidence, of every frame."""
+        chart, way = self._registering, crop_from_synthesis(self.prior)
+        row = 0
+        for ref in latents:
+            with np.load(ref.path) as encoded:
+                crops = encoded["crops"]
+            for crop in crops:
+                shading = luma(crop.astype(np.float32))
+                plate = unwrap(shading[..., None], way.apply(self.landmarks[row]), chart)[..., 0]
+                yield plate, self._confidence(row, chart)
+                row += 1
+
+    def samples(
+        self, changes: Sequence[ChangesRef], frames: FrameRange, flows: Flows
+    ) -> Iterator[Sample]:
+        """Yields the changes of `frames` on the chart, in order."""
+        for frame, change in _decoded(changes, frames):
+            row = self.frames.index_of(frame)
+            yield Sample(
+                frame=frame,
+                texture=self._laid(change, row, flows),
+                confidence=self._confidence(row, self.chart) * self.credit[row],
+                age=float(self.ages[row]),
+            )
+
+    def from_key_frame(
+        self, changes: Sequence[ChangesRef], key_frame: int, frames: FrameRange, flows: Flows
+    ) -> Textures:
+        """Yields frame and texture: what was decoded for the frame from the key frame's latents."""
+        key = self.frames.index_of(key_frame)
+        for frame, change in _decoded(changes, frames):
+            yield frame, self._laid(change, key, flows)
+
+    def drawn(self, frame: int, texture: Pixels, flows: Flows) -> Pixels:
+        """Draws a texture (N, N, C) as a frame shows the face, (S, S, C)."""
+        row = self.frames.index_of(frame)
+        return render(
+            texture,
+            self.landmarks[row],
+            self.depths[row],
+            self.chart,
+            self.size,
+            chart_from_frame=self._flow(flows, row, 1),
+        )
+
+    def _laid(self, change: Pixels, row: int, flows: Flows) -> Pixels:
+        flow = self._flow(flows, row, 0)
+        return unwrap(change, self.landmarks[row], self.chart, frame_from_chart=flow)
+
+    def _flow(self, flows: Flows, row: int, way: int) -> Pixels:
+        return resized(np.asarray(flows[row, way], np.float32), self.chart.side)
+
+    def _confidence(self, row: int, chart: Chart) -> Pixels:
+        squarely = visibility(self.landmarks[row], self.depths[row], chart.triangles)
+        return chart.mixed(squarely[:, None])[..., 0]
+
+    @cached_property
+    def _registering(self) -> Chart:
+        return self._chart(SIDE)
+
+    def _chart(self, side: int) -> Chart:
+        seen = self.credit.astype(np.float64)
+        return Chart.of_shot(self.landmarks, self.depths, seen, side=side)
+
+
+def _decoded(changes: Sequence[ChangesRef], frames: FrameRange) -> Iterator[tuple[int, Any]]:
+    for ref in changes:
+        if ref.frames.last < frames.first or ref.frames.first > frames.last:
+            continue
+        stored = np.load(ref.path, mmap_mode="r")
+        for frame in ref.frames:
+            if frame in frames:
+                yield frame, np.array(stored[ref.frames.index_of(frame)])

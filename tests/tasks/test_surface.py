@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reage.manifest import ActorInShot
+from tasks.ageing import age_chunk, encode_chunk, plan_ageing
+from tasks.casting import cast_actor
+from tasks.surface import carry_chunk, find_skin
+
+
+class Shot:
+    """The astronaut of the two-faced plate, aged by the small prior in one mode."""
+
+    def __init__(self, two_faces, prior, workspace, **temporal):
+        fields = {"actor": "ada", "target_age": 70, "source_age": 40, "temporal": temporal}
+        self.actor = ActorInShot.model_validate({**fields, "track": two_faces.astronaut})
+        self.prior, self.workspace = prior, workspace
+        frame_set, frames = two_faces.frame_set, two_faces.frame_set.frames
+        self.cast = cast_actor.fn(
+            frame_set, two_faces.tracks, prior, self.actor, [], workspace=workspace
+        )
+        self.chunks = frames.chunks(3)
+        latents = [
+            encode_chunk.fn(frame_set, self.cast, prior, part, workspace=workspace)
+            for part in self.chunks
+        ]
+        self.plan = plan_ageing.fn(latents, self.cast, prior, self.actor, workspace=workspace)
+        self.decoded = [
+            age_chunk.fn(self.plan, prior, part, workspace=workspace) for part in self.chunks
+        ]
+
+    def carried(self, chunks=None):
+        rest = (self.plan, self.cast, self.prior)
+        skin = find_skin.fn(self.decoded, *rest, workspace=self.workspace)
+        refs = [
+            carry_chunk.fn(skin, self.decoded, *rest, part, workspace=self.workspace)
+            for part in chunks or self.chunks
+        ]
+        return changes_of(refs)
+
+
+def changes_of(refs):
+    return np.concatenate([np.load(ref.path) for ref in refs])
+
+
+def middle(changes):
+    side = changes.shape[1]
+    return changes[:, side // 4 : -side // 4, side // 4 : -side // 4]
+
+
+def test_shot_carried_in_chunks_equals_the_shot_carried_whole(two_faces, tiny_prior, workspace):
+    shot = Shot(two_faces, tiny_prior, workspace, mode="surface")
+    whole = shot.carried()
+    assert np.array_equal(whole, shot.carried(two_faces.frame_set.frames.chunks(2)))
+
+
+def test_surface_keeps_what_the_frames_show(two_faces, compact_prior, workspace):
+    shot = Shot(two_faces, compact_prior, workspace, mode="surface")
+    own, carried = middle(changes_of(shot.decoded)), middle(shot.carried())
+    assert np.abs(own).mean() > 0.01
+    assert np.abs(own - carried).mean() < 0.15 * np.abs(own).mean()
+
+
+def test_key_frame_has_its_own_change_and_gives_it_to_all(two_faces, compact_prior, workspace):
+    shot = Shot(two_faces, compact_prior, workspace, mode="keyframe", key_frame=1003)
+    assert shot.plan.key_frame == 1003
+    own, carried = middle(changes_of(shot.decoded)), middle(shot.carried())
+    assert np.array_equal(own[0], own[4])  # decoded from one frame's latents
+    assert np.abs(own[2] - carried[2]).mean() < 0.1 * np.abs(own[2]).mean()
+    assert not np.array_equal(carried[0], carried[4])  # and moved with the face
+
+
+def test_key_frame_left_out_is_chosen_by_how_well_it_shows_the_face(
+    two_faces, compact_prior, workspace
+):
+    shot = Shot(two_faces, compact_prior, workspace, mode="keyframe")
+    assert shot.plan.key_frame in two_faces.frame_set.frames
+
+
+@pytest.mark.parametrize("mode", ["frame", "surface"])
+def test_each_frame_keeps_its_own_latents_without_a_key_frame(
+    two_faces, tiny_prior, workspace, mode
+):
+    shot = Shot(two_faces, tiny_prior, workspace, mode=mode)
+    assert shot.plan.key_frame is None
+    with np.load(shot.plan.path) as plan:
+        assert not np.array_equal(plan["w_plus"][0], plan["w_plus"][4])
+
+
+def test_another_age_is_another_skin(two_faces, tiny_prior, workspace):
+    shot = Shot(two_faces, tiny_prior, workspace, mode="surface")
+    older = replace(shot.plan, digest="another")
+    skins = [
+        find_skin.fn(shot.decoded, plan, shot.cast, tiny_prior, workspace=workspace)
+        for plan in (shot.plan, older)
+    ]
+    assert skins[0].digest != skins[1].digest
