@@ -179,6 +179,10 @@ class Adversary:
             ),
             "symmetry": (weights.symmetry, (change - change.flip(3)).abs().mean()),
             "eyes": (weights.eyes, (change.abs() * eye_weight(size)).mean()),
+            "surroundings": (
+                weights.surroundings,
+                (change.abs() * surroundings_weight(size)).mean(),
+            ),
             "chroma": (weights.chroma, chroma(change)),
             "identity": (weights.identity, 1 - likeness.mean()),
         }
@@ -302,6 +306,20 @@ def eye_weight(size: int) -> Tensor:
         for centre in (0.305, 0.695)
     ]
     weight = sides[0] + sides[1]
+    return weight / weight.mean()
+
+
+@lru_cache(maxsize=4)
+def surroundings_weight(size: int) -> Tensor:
+    """Returns what of an aligned crop lies beside the face, (S, S), of mean 1.
+
+    Backgrounds tell an age too: left free, the change darkens what is behind an old face's jaw.
+    """
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    y = (rows + 0.5) / size
+    x = (columns + 0.5) / size
+    radius = torch.hypot((x - 0.5) / 0.46, (y - 0.42) / 0.58)
+    weight = torch.sigmoid((radius - 1) / 0.05)
     return weight / weight.mean()
 
 

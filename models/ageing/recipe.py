@@ -69,6 +69,7 @@ class AdversarySettings(SizedStage):
     identity: float = 0.3
     symmetry: float = 1.5
     eyes: float = 0.6
+    surroundings: float = 0.0  # of change beside the face, as a darkened background
     young_share: float = 0.35  # of targets drawn below `young_age` only
     young_age: float = 35.0
     source_flatten: float = 0.5  # of the faces changed: 0 ages as they come, 1 all alike

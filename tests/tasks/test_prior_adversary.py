@@ -8,7 +8,13 @@ from models.ageing.compact_prior import CompactPrior, tiny_config
 from models.ageing.prior import TemplateAlignment
 from models.ageing.recipe import AdversarySettings
 from models.losses import hinge_discriminator_loss
-from tasks.prior_adversary import Adversary, Batch, border_ramp, wrong_ages
+from tasks.prior_adversary import (
+    Adversary,
+    Batch,
+    border_ramp,
+    surroundings_weight,
+    wrong_ages,
+)
 
 ALIGNMENT = TemplateAlignment(landmark_indices=(1, 2), template=((8.0, 8.0), (24.0, 8.0)), size=32)
 
@@ -91,3 +97,10 @@ def test_border_ramp_is_one_inside_and_falls_to_the_border() -> None:
     assert ramp[25, 25] == 1
     assert 0 < ramp[25, 0] < 0.2
     assert torch.equal(ramp, ramp.t())
+
+
+def test_surroundings_are_what_lies_beside_the_face():
+    weight = surroundings_weight(64)
+    assert weight.mean().item() == pytest.approx(1.0, abs=1e-5)
+    assert weight[16:52, 16:48].max() < 0.05  # brows to chin
+    assert weight[-4:, :8].min() > 1.5  # beside the jaw
