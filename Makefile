@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-mli bench-mytm bench-plate bench-prior bench-published bench-triplane clean
+        bench-mli bench-mytm bench-plate bench-prior bench-published bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ bench-prior: $(STAMP) ## judge a prior against its targets: DATA=<utkface folder
 
 bench-plate: $(STAMP) ## judge the change at plate resolution: CLIPS="<movie> ..." JUDGES=<evaluators folder> [PRIOR=<folder>]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.plate --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(PRIOR),--prior $(PRIOR))
+
+bench-video: $(STAMP) ## judge how a shot holds over time, by mode: CLIPS="<movie> ..." JUDGES=<evaluators folder> [PRIOR=<folder>]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.video --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(PRIOR),--prior $(PRIOR))
 
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection

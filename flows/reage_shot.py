@@ -235,7 +235,14 @@ def _render(
     for (actor, cast, plan), change in zip(layers, changes, strict=True):
         matte = None if actor.matte is None else shot.resolve(actor.matte)
         refs.append(ActorLayerRef(actor=actor, cast=cast, plan=plan, change=change, matte=matte))
-    composited = composite_chunk(frame_set, refs, prior, frames, workspace=workspace)
+    composited = composite_chunk(
+        frame_set,
+        refs,
+        prior,
+        frames,
+        shutter_angle=shot.plate.shutter_angle,
+        workspace=workspace,
+    )
     measures = measure_chunk(frame_set, composited, refs, prior, workspace=workspace)
     progress.advance("composited", len(frames) * len(layers))
     return composited, measures

@@ -4,8 +4,8 @@ The change is a difference, so grain, highlights and resolution of the plate sur
 matte is 0 the plate's pixel is returned bit for bit. Knows nothing of networks.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +16,8 @@ from reage.detail import raise_detail
 from reage.geometry import Similarity, warp_to_plate
 from reage.image import Image
 from reage.matte import face_matte
+from reage.motion_blur import smeared
+from reage.regions import region_gain
 
 # Part of the crop's side over which the change falls to 0, should the matte reach its border.
 _CROP_BORDER = 0.08
@@ -35,6 +37,8 @@ class Layer:
         feather: Softness of the matte's edge, as a part of the face's size.
         expand: Growth of the matte, as a part of the face's size.
         limit: The artist's own matte, float32, (H, W), 0-1, which the face matte is multiplied by.
+        motion: (x, y) plate pixels that the face travels while the shutter is open.
+        regions: How far parts of the face may change, 0-1, by name; those left out may wholly.
         detail: 0-1: how far the change's finest features are raised; see `raise_detail`.
     """
 
@@ -46,6 +50,8 @@ class Layer:
     expand: float
     limit: NDArray[np.float32] | None = None
     detail: float = 0.0
+    motion: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    regions: Mapping[str, float] = field(default_factory=dict)
 
 
 def composite(plate: Image, layers: Sequence[Layer]) -> tuple[Image, NDArray[np.float32]]:
@@ -68,7 +74,9 @@ def composite(plate: Image, layers: Sequence[Layer]) -> tuple[Image, NDArray[np.
             continue
         window = crop_window(layer.change.shape[0])
         change = raise_detail(layer.change, layer.detail) * window
-        change = warp_to_plate(change, layer.plate_from_crop, size).full(size)
+        change = smeared(
+            warp_to_plate(change, layer.plate_from_crop, size).full(size), layer.motion
+        )
         result = add_display_change(result, change, matte)
         total = np.maximum(total, matte)
     return result, total
@@ -78,6 +86,9 @@ def layer_matte(layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:
     """Coverage of one layer, float32, (H, W), 0-1, its opacity included."""
     matte = face_matte(layer.landmarks, size, feather=layer.feather, expand=layer.expand).full(size)
     matte *= np.float32(layer.opacity)
+    gain = region_gain(layer.landmarks, size, layer.regions)
+    if gain is not None:
+        matte[gain.roi.slices] *= 1.0 + gain.pixels
     if layer.limit is not None:
         matte *= layer.limit
     matte[matte < _LEAST_COVERAGE] = 0.0

@@ -125,6 +125,18 @@ def _hole(polygon: NDArray[np.float64], size: tuple[int, int]) -> WarpedPatch:
     return WarpedPatch(roi, _edge(_signed_distance(polygon, roi), 0.0, max(softness, 0.5)))
 
 
+def soft_polygon(polygon: NDArray[np.float64], roi: Roi, softness: float) -> NDArray[np.float32]:
+    """Returns how far each pixel of `roi` lies in a polygon (N, 2): 1 inside, 0 outside.
+
+    Args:
+        polygon: Corners in pixels of the picture.
+        roi: Part of the picture.
+        softness: Width of the edge, pixels, half of it on either side.
+    """
+    half = max(softness, 1.0) / 2
+    return _edge(_signed_distance(polygon, roi), -half, half)
+
+
 def _signed_distance(polygon: NDArray[np.float64], roi: Roi) -> NDArray[np.float32]:
     """Distance of each pixel centre of `roi` from a polygon's edge, pixels, positive inside.
 

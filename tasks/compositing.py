@@ -28,9 +28,14 @@ def composite_chunk(
     prior: PriorRef,
     frames: FrameRange,
     *,
+    shutter_angle: float = 180.0,
     workspace: Workspace,
 ) -> ChunkRef:
-    """Adds every actor's change to the plate's frames; what changed is kept exactly."""
+    """Adds every actor's change to the plate's frames; what changed is kept exactly.
+
+    Args:
+        shutter_angle: Of the plate's camera, degrees: how much of a frame's motion blurs it.
+    """
     info = plate_info(frame_set)
     limits = [
         None if ref.matte is None else _limit(local_path(ref.matte, workspace), info, frames)
@@ -39,7 +44,7 @@ def composite_chunk(
 
     def produce(folder: Path) -> dict[str, Any]:
         plate = plate_frames(frame_set, frames)
-        per_frame = _layers(layers, limits, prior, frames)
+        per_frame = _layers(layers, limits, prior, frames, shutter_angle / 360.0)
         with PatchWriter(folder) as patches:
             for (frame, image), per_actor in zip(plate, per_frame, strict=True):
                 patches.write(frame, *composite(image, per_actor))
@@ -51,6 +56,7 @@ def composite_chunk(
         frame_set=frame_set.content,
         layers=[(ref.actor, ref.cast.digest, ref.change.digest) for ref in layers],
         limits=[None if limit is None else plate_digest(limit, frames) for limit in limits],
+        shutter_angle=shutter_angle,
         frames=frames,
     )
     return ChunkRef(folder=str(step.folder), digest=step.digest, frames=frames)
@@ -61,21 +67,29 @@ def _layers(
     limits: Sequence[PlateInfo | None],
     prior: PriorRef,
     frames: FrameRange,
+    exposed: float,
 ) -> Iterator[list[Layer]]:
-    """Yields the layers of each frame."""
+    """Yields the layers of each frame, of whose time a share is exposed."""
     actors = [
-        _actor_layers(ref, limit, prior, frames) for ref, limit in zip(refs, limits, strict=True)
+        _actor_layers(ref, limit, prior, frames, exposed)
+        for ref, limit in zip(refs, limits, strict=True)
     ]
     for _ in frames:
         yield [next(layers) for layers in actors]
 
 
 def _actor_layers(
-    ref: ActorLayerRef, limit: PlateInfo | None, prior: PriorRef, frames: FrameRange
+    ref: ActorLayerRef,
+    limit: PlateInfo | None,
+    prior: PriorRef,
+    frames: FrameRange,
+    exposed: float,
 ) -> Iterator[Layer]:
     cropper = Cropper.of(ref.cast, loaded_prior(prior))
     track = cropper.track
     changes = np.load(ref.change.path, mmap_mode="r")
+    places = track.landmarks.mean(axis=1)
+    velocity = np.gradient(places, axis=0) if len(places) > 1 else np.zeros_like(places)
     mattes = repeat(None) if limit is None else _coverage(limit, frames)
     for frame, matte in zip(frames, mattes, strict=False):
         index = track.frames.index_of(frame)
@@ -88,6 +102,8 @@ def _actor_layers(
             expand=ref.actor.region.expand,
             limit=matte,
             detail=ref.actor.detail,
+            motion=exposed * velocity[index],
+            regions=ref.actor.regions.model_dump(),
         )
 
 

@@ -23,6 +23,7 @@ from reage.manifest.location import digest_of, resolve_place
 from reage.manifest.problems import Finding, refuse_all
 from reage.naming import ShotId
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Colourspace = Literal["rec709", "srgb", "linear_rec709", "linear_srgb", "acescg"]
 
 
@@ -47,6 +48,13 @@ class Plate(ManifestModel):
     )
     cut_in: FrameNumber = Field(description="First frame of the cut.")
     cut_out: FrameNumber = Field(description="Last frame of the cut, included.")
+    shutter_angle: float = Field(
+        default=180.0,
+        ge=0,
+        le=360,
+        description="Of the camera, degrees: the change is blurred along the face's motion as far "
+        "as the shutter was open; 0 leaves it sharp.",
+    )
     handles: int = Field(
         default=0, ge=0, le=1000, description="Extra frames delivered on each side of the cut."
     )
@@ -90,6 +98,18 @@ class Region(ManifestModel):
         le=0.5,
         description="Grows (or, below 0, shrinks) the matte, as a part of the face's size.",
     )
+
+
+class Regions(ManifestModel):
+    """How far each part of the face changes, 0 to 1."""
+
+    eyes: Share = Field(default=1.0, description="Eyes and lids.")
+    brows: Share = Field(default=1.0, description="Brows.")
+    lips: Share = Field(default=1.0, description="Lips.")
+    forehead: Share = Field(default=1.0, description="From the brows up to the hair line.")
+    cheeks: Share = Field(default=1.0, description="From under the eyes to beside the mouth.")
+    neck: Share = Field(default=1.0, description="What shows of the neck beneath the jaw.")
+    hair_line: Share = Field(default=1.0, description="The edge of the hair, and the hair above.")
 
 
 class Temporal(ManifestModel):
@@ -142,6 +162,9 @@ class ActorInShot(ManifestModel):
         default=None, description="The face's track id, when the choice by identity is not right."
     )
     region: Region = Field(default=Region(), description="Where the face may change.")
+    regions: Regions = Field(
+        default=Regions(), description="How far each part of the face changes."
+    )
     matte: PlatePlace | None = Field(
         default=None,
         description="A matte of your own that limits the change: an image sequence with the "

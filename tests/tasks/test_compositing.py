@@ -43,9 +43,9 @@ def layer(two_faces, tiny_prior, compact_alignment, workspace, tmp_path):
 
 @pytest.fixture
 def composited(two_faces, tiny_prior, workspace):
-    def run(layers, frames=FRAMES):
+    def run(layers, frames=FRAMES, **settings):
         return composite_chunk.fn(
-            two_faces.frame_set, layers, tiny_prior, frames, workspace=workspace
+            two_faces.frame_set, layers, tiny_prior, frames, workspace=workspace, **settings
         )
 
     return run
@@ -81,6 +81,24 @@ def test_strength_of_the_manifest_scales_the_matte(two_faces, layer, composited)
     whole = mattes_of(two_faces, composited([layer()]))
     half = mattes_of(two_faces, composited([layer(strength=0.5)]))
     np.testing.assert_allclose(half[1003], 0.5 * whole[1003], atol=1e-4)
+
+
+def test_regions_of_the_manifest_hold_parts_of_the_face_back(two_faces, layer, composited):
+    whole = mattes_of(two_faces, composited([layer()]))[1003]
+    held = mattes_of(two_faces, composited([layer(regions={"lips": 0.0})]))[1003]
+    kept = held == whole
+    assert (held <= whole).all()
+    assert 0.02 < (~kept & (whole > 0)).sum() / (whole > 0).sum() < 0.2
+
+
+def test_open_shutter_blurs_the_change_along_the_drift_of_the_face(two_faces, layer, composited):
+    stripes = 0.1 * np.sign(np.sin(np.arange(128) / 1.6))[None, :, None]
+    rough = []
+    for angle in (0.0, 360.0):
+        chunk = composited([layer(change=stripes, detail=0.0)], shutter_angle=angle)
+        [*_, (_, before, after, matte)] = chunk_frames(two_faces.frame_set, chunk)
+        rough.append(np.abs(after.pixels - before.pixels)[matte == 1].mean())
+    assert rough[1] < 0.97 * rough[0]  # by one pixel a frame
 
 
 def test_detail_of_the_manifest_steepens_the_change_and_is_composited_anew(

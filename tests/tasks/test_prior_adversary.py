@@ -102,5 +102,5 @@ def test_border_ramp_is_one_inside_and_falls_to_the_border() -> None:
 def test_surroundings_are_what_lies_beside_the_face():
     weight = surroundings_weight(64)
     assert weight.mean().item() == pytest.approx(1.0, abs=1e-5)
-    assert weight[16:52, 16:48].max() < 0.05  # brows to chin
+    assert weight[18:46, 18:46].max() < 0.05  # brows to mouth
     assert weight[-4:, :8].min() > 1.5  # beside the jaw

@@ -260,3 +260,22 @@ def test_colourspaces_are_those_that_the_picture_code_knows():
 
     accepted = ShotManifest.model_json_schema()["$defs"]["Plate"]["properties"]["colourspace"]
     assert set(accepted["enum"]) == set(COLOURSPACES)
+
+
+def test_change_is_carried_on_the_surface_unless_asked_otherwise():
+    assert shot().actors[0].temporal.mode == "surface"
+    chosen = shot(actors__0__temporal={"mode": "keyframe", "key_frame": 1020})
+    assert chosen.actors[0].temporal.key_frame == 1020
+
+
+def test_key_frame_without_its_mode_or_outside_the_shot_is_refused():
+    [without] = mistakes(actors__0__temporal={"key_frame": 1020})
+    assert "temporal.key_frame: got 1020, expected none, as only mode keyframe" in without
+    [outside] = mistakes(actors__0__temporal={"mode": "keyframe", "key_frame": 1200})
+    assert "temporal.key_frame: got 1200, expected one of the shot's frames (1003-1080)" in outside
+
+
+def test_part_of_the_face_changes_by_at_most_all():
+    assert shot(actors__0__regions={"lips": 0.5}).actors[0].regions.lips == 0.5
+    [finding] = mistakes(actors__0__regions={"lips": 1.5})
+    assert "regions.lips: got 1.5" in finding
