@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from benchmarks.video.measures import landmark_jitter
+from benchmarks.video.moving_still import HEIGHT, WIDTH, floor_of, moved
+from reage.image import Image
+
+
+@pytest.fixture(scope="module")
+def still():
+    rng = np.random.default_rng(0)
+    coarse = rng.random((HEIGHT // 24, WIDTH // 24, 3)).astype(np.float32)
+    return 0.2 + 0.6 * np.kron(coarse, np.ones((24, 24, 1), np.float32))
+
+
+@pytest.fixture(scope="module")
+def matte():
+    inside = np.zeros((HEIGHT, WIDTH), np.float32)
+    inside[200:500, 300:600] = 1.0
+    return inside
+
+
+def picture(pixels):
+    return Image(pixels, colourspace="srgb")
+
+
+def test_first_frame_of_the_moving_still_is_the_still(still):
+    assert np.abs(moved(still, 0) - still).max() < 1e-4
+
+
+def test_floor_of_no_change_is_nothing(still, matte):
+    floor = floor_of(picture(still), picture(still), matte, num_frames=3)
+    assert floor["change_residual"] == 0.0
+    assert floor["excess"] == 0.0
+
+
+def test_floor_of_a_change_that_moves_with_the_still_is_below_that_of_one_that_does_not(
+    still, matte
+):
+    rng = np.random.default_rng(1)
+    coarse = rng.normal(0, 0.05, (HEIGHT // 24, WIDTH // 24, 3)).astype(np.float32)
+    change = np.kron(coarse, np.ones((24, 24, 1), np.float32)) * matte[..., None]
+    floor = floor_of(picture(still), picture(still + change), matte, num_frames=3)
+    stuck = np.abs(moved(change, 1) - change)[matte > 0].mean()
+    assert 0 < floor["change_residual"] < 0.5 * stuck
+
+
+def test_jitter_is_blind_to_steady_motion():
+    steady = np.arange(10.0)[:, None, None] * np.ones((1, 4, 2))
+    assert landmark_jitter(steady) == 0.0
+    shaken = steady + 0.1 * (-1.0) ** np.arange(10)[:, None, None]
+    assert landmark_jitter(shaken) == pytest.approx(0.4)
