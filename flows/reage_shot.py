@@ -113,6 +113,9 @@ def locate(shot: ShotManifest, workspace: Workspace) -> FrameSetRef:
         first_frame=shot.plate.first_frame,
         colourspace=shot.plate.colourspace,
         frame_rate=shot.plate.frame_rate,
+        ocio=shot.ocio,
+        exposure=shot.plate.exposure,
+        pixel_aspect=shot.plate.pixel_aspect,
         workspace=workspace,
     )
 

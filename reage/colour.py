@@ -5,7 +5,9 @@ values are the view, as they are. For scene-linear plates the view is the sRGB c
 1; below 0 its straight toe goes on, and above 1 it goes on as a logarithm of the same value and
 slope. The curve is therefore smooth, strictly rising and invertible over all finite values: nothing
 clips, a highlight of 16 is shown at 2.2, and an equal step of the view in a highlight is an equal
-ratio of light.
+ratio of light. Camera logs and everything else that a studio names come from an OpenColorIO
+configuration (colour_config.py), by way of the same linear light; an image says by how many stops
+it is brightened before it is looked at.
 
 Source: IEC 61966-2-1 (sRGB); ITU-R BT.709-6; SMPTE ST 2065-1 and AMPAS S-2014-004 (AP1, ACES
 white); Bradford adaptation as in CIE 15; CIELAB as in CIE 15:2004.
@@ -17,6 +19,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reage.colour_config import (
+    ConfigColourspace,
+    config_place,
+    find_config_colourspace,
+    in_config,
+    is_of_config,
+)
 from reage.errors import ColourError
 from reage.image import DISPLAY_REFERRED, Image
 
@@ -76,6 +85,20 @@ class Colourspace:
     is_display_referred: bool
     rec709_from_own: Matrix
 
+    @property
+    def is_linear(self) -> bool:
+        """Proportional to light."""
+        return not self.is_display_referred
+
+    def to_rec709(self, pixels: Pixels, *, exposure: float) -> Pixels:
+        """Returns linear BT.709, `exposure` stops brighter, like (H, W, 3)."""
+        return _transformed(pixels, self.rec709_from_own * 2.0**exposure)
+
+    def own_step(self, before: Pixels, after: Pixels, *, exposure: float) -> Pixels:
+        """Returns the step of own numbers from one linear BT.709 picture to another."""
+        own_from_rec709 = np.linalg.inv(self.rec709_from_own) * 2.0**-exposure
+        return _transformed(after - before, own_from_rec709)
+
 
 COLOURSPACES: dict[str, Colourspace] = {
     "rec709": Colourspace("rec709", True, np.eye(3)),
@@ -89,12 +112,35 @@ assert {name for name, space in COLOURSPACES.items() if space.is_display_referre
 )
 
 
-def find_colourspace(name: str) -> Colourspace:
-    """Looks a colourspace up by name.
+def name_colourspace(name: str, *, ocio: str | None = None) -> str:
+    """Returns the name by which images carry a colourspace that a manifest names.
+
+    Args:
+        name: One of `COLOURSPACES`, or a colourspace of an OpenColorIO configuration.
+        ocio: The configuration's place; when it is stated, every name is one of its own. Else
+            other names than those of `COLOURSPACES` are looked up in `$OCIO`, or in the built-in
+            ACES configuration `colour_config.DEFAULT_CONFIG`.
 
     Raises:
-        ColourError: No such colourspace.
+        ColourError: There is no such colourspace or configuration.
     """
+    if ocio is None and name in COLOURSPACES:
+        return name
+    try:
+        return in_config(name, config_place(ocio))
+    except ColourError as error:
+        own = f", or {', '.join(COLOURSPACES)}" if ocio is None else ""
+        raise ColourError(f"{error}{own}") from None
+
+
+def find_colourspace(name: str) -> Colourspace | ConfigColourspace:
+    """Looks a colourspace up by the name that images carry.
+
+    Raises:
+        ColourError: No such colourspace, or its configuration cannot be read.
+    """
+    if is_of_config(name):
+        return find_config_colourspace(name)
     if name not in COLOURSPACES:
         raise ColourError(f"colourspace: got {name!r}, expected one of {', '.join(COLOURSPACES)}")
     return COLOURSPACES[name]
@@ -132,12 +178,11 @@ def decode_display(encoded: Pixels) -> Pixels:
     return linear
 
 
-def to_display(image: Image, *, exposure: float = 0.0) -> Pixels:
+def to_display(image: Image) -> Pixels:
     """Shows an image as the detector and the network see it: sRGB-like, about 0-1.
 
     Args:
-        image: Any colourspace of `COLOURSPACES`.
-        exposure: Stops added to scene-linear images before the curve; must be 0 for
+        image: Any colourspace. Its exposure, in stops, is added before the curve; it must be 0 for
             display-referred ones, whose codes are the view.
 
     Returns:
@@ -148,24 +193,21 @@ def to_display(image: Image, *, exposure: float = 0.0) -> Pixels:
     """
     space = find_colourspace(image.colourspace)
     if space.is_display_referred:
-        _refuse_exposure(exposure, space)
+        _refuse_exposure(image.exposure, space)
         return image.pixels.copy()
-    return encode_display(_rec709_from_own(image.pixels, space, exposure))
+    return encode_display(space.to_rec709(image.pixels, exposure=image.exposure))
 
 
-def add_display_change(
-    plate: Image, change: Pixels, matte: Pixels, *, exposure: float = 0.0
-) -> Image:
+def add_display_change(plate: Image, change: Pixels, matte: Pixels) -> Image:
     """Adds a change made in the display view to a plate, in the plate's own colourspace.
 
     The result is `plate + (linear(view + change) - linear(view))`, so that a small change costs no
     more precision than its own size and grain and HDR values stay as they are.
 
     Args:
-        plate: Any colourspace of `COLOURSPACES`.
+        plate: Any colourspace; its exposure as when the change was made.
         change: float32, (H, W, 3), display units (1 is black to white).
         matte: float32, (H, W), 0-1; how much of the change is applied.
-        exposure: The stops `to_display` was given when the change was made.
 
     Returns:
         An image like `plate`. Where the matte is 0, or all three channels of the change are 0, the
@@ -178,7 +220,7 @@ def add_display_change(
     _check_same_size(plate, change, matte)
     space = find_colourspace(plate.colourspace)
     if space.is_display_referred:
-        _refuse_exposure(exposure, space)
+        _refuse_exposure(plate.exposure, space)
     active = (matte != 0) & (change != 0).any(axis=2)
     pixels = plate.pixels.copy()
     box = _bounding_box(active)
@@ -188,22 +230,12 @@ def add_display_change(
     step = change[box] * matte[box][..., None]
     before = np.ascontiguousarray(plate.pixels[box])
     if not space.is_display_referred:
-        step = _linear_step(before, step, space=space, exposure=exposure)
+        view = encode_display(space.to_rec709(before, exposure=plate.exposure))
+        step = space.own_step(
+            decode_display(view), decode_display(view + step), exposure=plate.exposure
+        )
     np.add(before, step, out=pixels[box], where=inside)
     return plate.with_pixels(pixels)
-
-
-def _linear_step(before: Pixels, step: Pixels, *, space: Colourspace, exposure: float) -> Pixels:
-    """Turns a step of the view into a step of the plate's own linear numbers."""
-    view = encode_display(_rec709_from_own(before, space, exposure))
-    linear_step = decode_display(view + step)
-    linear_step -= decode_display(view)
-    own_from_rec709 = np.linalg.inv(space.rec709_from_own) * 2.0**-exposure
-    return _transformed(linear_step, own_from_rec709)
-
-
-def _rec709_from_own(pixels: Pixels, space: Colourspace, exposure: float) -> Pixels:
-    return _transformed(pixels, space.rec709_from_own * 2.0**exposure)
 
 
 def _transformed(pixels: Pixels, matrix: Matrix) -> Pixels:
@@ -228,11 +260,11 @@ def _check_same_size(plate: Image, change: Pixels, matte: Pixels) -> None:
         raise ValueError(f"matte: got shape {matte.shape}, expected {size} as the plate")
 
 
-def _refuse_exposure(exposure: float, space: Colourspace) -> None:
+def _refuse_exposure(exposure: float, space: Colourspace | ConfigColourspace) -> None:
     if exposure != 0:
         raise ColourError(
             f"exposure: got {exposure:g} stops for {space.name}, expected 0; "
-            "exposure applies to scene-linear colourspaces only"
+            "exposure applies to scene-referred colourspaces only"
         )
 
 

@@ -39,6 +39,24 @@ class Roi:
             slice(self.left, self.left + self.width),
         )
 
+    def within(self, canvas: "Roi") -> "Roi":
+        """Returns the same rectangle in pixels of `canvas`, counted from its own corner."""
+        return Roi(self.left - canvas.left, self.top - canvas.top, self.width, self.height)
+
+    def common(self, other: "Roi") -> "Roi":
+        """Returns the rectangle that both hold; empty (width or height 0) where there is none."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right = min(self.left + self.width, other.left + other.width)
+        bottom = min(self.top + self.height, other.top + other.height)
+        return Roi(left, top, max(right - left, 0), max(bottom - top, 0))
+
+    def joined(self, other: "Roi") -> "Roi":
+        """Returns the smallest rectangle that holds both."""
+        left, top = min(self.left, other.left), min(self.top, other.top)
+        right = max(self.left + self.width, other.left + other.width)
+        bottom = max(self.top + self.height, other.top + other.height)
+        return Roi(left, top, right - left, bottom - top)
+
     @classmethod
     def around(cls, points: NDArray[np.float64], size: tuple[int, int], *, margin: float) -> Self:
         """Returns the smallest rectangle inside a `size` (w, h) grid holding `points` and a margin.

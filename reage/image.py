@@ -23,13 +23,15 @@ class Image:
 
     Attributes:
         pixels: float32, (H, W, 3), C-contiguous, RGB, straight.
-        colourspace: A name in `reage.colour.COLOURSPACES`.
+        colourspace: A name that `reage.colour.find_colourspace` knows.
         bit_depth: Bits a channel of the plate, or None when the plate stores floats.
+        exposure: Stops by which it is brightened where it is looked at; the pixels are without.
     """
 
     pixels: NDArray[np.float32]
     colourspace: str
     bit_depth: int | None = None
+    exposure: float = 0.0
 
     def __post_init__(self) -> None:
         pixels = self.pixels

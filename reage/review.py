@@ -178,7 +178,6 @@ def write_review_clips(
     review_path: Path,
     wipe_path: Path,
     ages_at: Callable[[int], tuple[float, float]],
-    exposure: float = 0.0,
 ) -> None:
     """Writes both clips in one pass over plate and output.
 
@@ -189,7 +188,6 @@ def write_review_clips(
         review_path: The review clip, `.mp4`.
         wipe_path: The wipe clip, `.mp4`.
         ages_at: Source and target age in years at a frame number.
-        exposure: Stops for scene-linear plates, as in `colour.to_display`.
 
     Raises:
         StorageError: A clip cannot be written; it then does not appear at all.
@@ -197,12 +195,12 @@ def write_review_clips(
     with ReviewClip(review_path, clip, slate=slate) as review, WipeClip(wipe_path, clip) as wipe:
         for number, plate, output in frames:
             source_age, target_age = ages_at(number)
-            before = review_picture(plate, exposure=exposure)
-            after = review_picture(output, exposure=exposure)
+            before = review_picture(plate)
+            after = review_picture(output)
             review.add(number, after, target_ages=f"age {source_age:.0f} → {target_age:.0f}")
             wipe.add(number, before, after, label=f"re-aged {target_age:.0f}")
 
 
-def review_picture(image: Image, *, exposure: float = 0.0) -> Codes:
+def review_picture(image: Image) -> Codes:
     """Returns the image as a screen shows it, uint8, (H, W, 3)."""
-    return quantise(to_display(image, exposure=exposure), 255).astype(np.uint8)
+    return quantise(to_display(image), 255).astype(np.uint8)

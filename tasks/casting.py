@@ -14,9 +14,8 @@ from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
 from reage.storage import file_digest
 from reage.tracks import Track, choose_track, load_track, save_track
-from reage.video import read_frames
 from reage.workspace import Workspace
-from tasks.crops import Cropper, plate_info
+from tasks.crops import Cropper, plate_frames
 from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
 from tasks.portraits import mean_embedding, reference_embedding
@@ -119,10 +118,8 @@ def _track_embedding(frame_set: FrameSetRef, track: Track, prior: Prior) -> NDAr
     seen = [f for f in track.frames if track.fade[track.frames.index_of(f)] > 0.5]
     seen = seen or list(track.frames)
     chosen = sorted({seen[i] for i in np.linspace(0, len(seen) - 1, FRAMES_PER_TRACK).astype(int)})
-    info, crops = plate_info(frame_set), []
+    crops = []
     for frame in chosen:
-        [(_, image)] = read_frames(
-            info, FrameRange(frame, frame), colourspace=frame_set.colourspace
-        )
+        [(_, image)] = plate_frames(frame_set, FrameRange(frame, frame))
         crops.append(cropper.crop(frame, image))
     return mean_embedding(prior, crops)

@@ -1,6 +1,7 @@
 """Returning the network's change to the plate, chunk by chunk, into exact patches."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prefect import task
 
+from reage.anamorphic import matte_to_square_pixels
 from reage.compositing import Layer, composite
 from reage.errors import PlateError
 from reage.framerange import FrameRange
@@ -113,7 +115,10 @@ def _limit(path: str, plate: PlateInfo, frames: FrameRange) -> PlateInfo:
     Raises:
         PlateError: It cannot be read, lacks frames, or is of another size than the plate.
     """
-    info = probe(path, first_frame=plate.frames.first, frame_rate=plate.frame_rate)
+    info = probe(
+        path, first_frame=plate.frames.first, frame_rate=plate.frame_rate, frames=frames
+    ).laid_on(plate)
+    info = replace(info, pixel_aspect=plate.pixel_aspect)
     if frames.first not in info.frames or frames.last not in info.frames:
         raise PlateError(
             f"{path}: frames: got {info.frames}, expected {frames} as in the shot; "
@@ -130,4 +135,5 @@ def _limit(path: str, plate: PlateInfo, frames: FrameRange) -> PlateInfo:
 def _coverage(limit: PlateInfo, frames: FrameRange) -> Iterator[NDArray[np.float32]]:
     """Yields the artist's matte of each frame: the mean of its channels."""
     for _, image in read_frames(limit, frames, colourspace="srgb"):
-        yield image.pixels.mean(axis=2).clip(0.0, 1.0)
+        matte = image.pixels.mean(axis=2).clip(0.0, 1.0)
+        yield matte_to_square_pixels(matte, limit.pixel_aspect)

@@ -4,6 +4,7 @@ Holds no task: it is the translation that tasks share.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.ageing.prior import Alignment, FFHQAlignment, Prior
 from reage import ffhq_alignment
+from reage.anamorphic import change_on_plate, to_square_pixels
 from reage.colour import to_display
 from reage.ffhq_alignment import FacePoints, ffhq_quad
 from reage.framerange import FrameRange
@@ -26,23 +28,52 @@ from tasks.refs import CastRef, ChunkRef, FrameSetRef
 Crop = NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class ShotFrame:
+    """One frame of the plate and what became of it.
+
+    Attributes:
+        number: Studio frame number.
+        plate: As read, on the plate's own grid.
+        result: Likewise; where `matte` is 0 the plate, bit for bit.
+        matte: (H, W), float32, 0-1.
+        seen_plate: The plate at square pixels, as faces are found and judged.
+        seen_result: The result likewise.
+        seen_matte: The matte likewise.
+    """
+
+    number: int
+    plate: Image
+    result: Image
+    matte: NDArray[np.float32]
+    seen_plate: Image
+    seen_result: Image
+    seen_matte: NDArray[np.float32]
+
+
 def plate_info(frame_set: FrameSetRef) -> PlateInfo:
     """Probes the plate that a ref points to."""
-    return probe(frame_set.path, first_frame=frame_set.first_frame, frame_rate=frame_set.frame_rate)
+    info = probe(
+        frame_set.path,
+        first_frame=frame_set.first_frame,
+        frame_rate=frame_set.frame_rate,
+        frames=frame_set.frames,
+    )
+    return replace(info, pixel_aspect=frame_set.pixel_aspect or info.pixel_aspect)
 
 
 def plate_frames(
     frame_set: FrameSetRef, frames: FrameRange | None = None
 ) -> Iterator[tuple[int, Image]]:
-    """Reads frames of the plate, all of the set's when none are named."""
-    info = plate_info(frame_set)
-    return read_frames(info, frames or frame_set.frames, colourspace=frame_set.colourspace)
+    """Reads frames of the plate at square pixels, all of the set's when none are named."""
+    for frame, _, seen in _seen_frames(frame_set, frames or frame_set.frames):
+        yield frame, seen
 
 
 def chunk_frames(
     frame_set: FrameSetRef, chunk: ChunkRef, frames: FrameRange | None = None
 ) -> Iterator[tuple[int, Image, Image, NDArray[np.float32]]]:
-    """Reads the frames of a chunk, all of them when none are named.
+    """Reads the frames of a chunk at square pixels, all of them when none are named.
 
     Yields:
         Frame number, plate, result and matte (H, W), 0-1; where the matte is 0 the result is the
@@ -52,6 +83,25 @@ def chunk_frames(
     patches = read_patches(Path(chunk.folder), wanted)
     for (frame, plate), patch in zip(plate_frames(frame_set, wanted), patches, strict=True):
         yield frame, plate, *patch.over(plate)
+
+
+def shot_frames(frame_set: FrameSetRef, chunk: ChunkRef) -> Iterator[ShotFrame]:
+    """Reads the frames of a chunk on the plate's own grid and at square pixels."""
+    patches = read_patches(Path(chunk.folder), chunk.frames)
+    frames = _seen_frames(frame_set, chunk.frames)
+    for (number, plate, seen), patch in zip(frames, patches, strict=True):
+        seen_result, seen_matte = patch.over(seen)
+        result, matte = change_on_plate(plate, seen=seen, result=seen_result, matte=seen_matte)
+        yield ShotFrame(number, plate, result, matte, seen, seen_result, seen_matte)
+
+
+def _seen_frames(frame_set: FrameSetRef, frames: FrameRange) -> Iterator[tuple[int, Image, Image]]:
+    """Yields frame number, the plate as read, and the same at square pixels."""
+    info = plate_info(frame_set)
+    for frame, image in read_frames(
+        info, frames, colourspace=frame_set.colourspace, exposure=frame_set.exposure
+    ):
+        yield frame, image, to_square_pixels(image, info.pixel_aspect)
 
 
 def crop_from_picture(landmarks: NDArray[np.float64], alignment: Alignment) -> Similarity:

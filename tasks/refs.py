@@ -9,6 +9,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from reage.colour_config import own_name
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
 from reage.registry.adapters import AdapterRecord, PublishedFacts
@@ -24,8 +25,12 @@ class FrameSetRef:
         digest: SHA-256 of the plate's bytes.
         first_frame: Studio number of the plate's first frame.
         frames: Frames to work on, handles included.
-        colourspace: As the manifest states it.
+        colourspace: As images carry it.
         frame_rate: Frames per second, when an image sequence needs telling.
+        colour_digest: SHA-256 of the OpenColorIO configuration and LUTs behind the colourspace;
+            None for one of Reage's own.
+        exposure: Stops by which the plate is brightened where it is looked at.
+        pixel_aspect: Width of a pixel over its height, when the plate's own word is not taken.
     """
 
     path: str
@@ -34,11 +39,16 @@ class FrameSetRef:
     frames: FrameRange
     colourspace: str
     frame_rate: Fraction | None
+    colour_digest: str | None = None
+    exposure: float = 0.0
+    pixel_aspect: Fraction | None = None
 
     @property
     def content(self) -> tuple[object, ...]:
-        """What results depend on: everything but where the plate lies."""
-        return (self.digest, self.first_frame, self.frames, self.colourspace, self.frame_rate)
+        """What results depend on: everything but where plate and colour configuration lie."""
+        colour = (own_name(self.colourspace), self.colour_digest, self.exposure)
+        numbers = (self.first_frame, self.frames, self.frame_rate, self.pixel_aspect)
+        return (self.digest, *numbers, *colour)
 
 
 @dataclass(frozen=True, kw_only=True)

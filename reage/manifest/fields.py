@@ -26,6 +26,8 @@ from reage.naming import NAME_PATTERN, VERSION_PATTERN, check_name, is_version, 
 
 YOUNGEST, OLDEST = 18, 100
 HIGHEST_FRAME = 999_999_999
+SCREEN_COLOURSPACES = ("rec709", "srgb")
+OWN_COLOURSPACES = (*SCREEN_COLOURSPACES, "linear_rec709", "linear_srgb", "acescg")
 
 _DOCUMENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._/-]{0,126}[A-Za-z0-9])?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -149,6 +151,31 @@ def _place(value: str) -> str:
     return value
 
 
+def _config_place(value: str) -> str:
+    if value.startswith("ocio://"):
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value.removeprefix("ocio://")):
+            raise refuse("ocio:// and the name of a built-in configuration")
+        return value
+    if value.startswith("s3://"):
+        raise refuse("a file on this machine or ocio:// and the name of a built-in configuration")
+    return _place(value)
+
+
+def _pixel_aspect(value: Any) -> Fraction:
+    if isinstance(value, Fraction):
+        aspect = value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        aspect = Fraction(str(value))
+    else:
+        match = _FRACTION.fullmatch(value) if isinstance(value, str) else None
+        if match is None or int(match[2] or 1) == 0:
+            raise refuse('a number or a fraction in quotes, as in 2, 1.8 or "4/3"')
+        aspect = Fraction(int(match[1]), int(match[2] or 1))
+    if not Fraction(1, 4) <= aspect <= 4:
+        raise refuse("a quarter to 4, width over height of a pixel")
+    return aspect
+
+
 def _plate_place(value: str) -> str:
     patterns = [m[0] for m in FRAME_PATTERN.finditer(_place(value))]
     name = value.rpartition("/")[2]
@@ -209,6 +236,17 @@ DocumentId = Annotated[
 LineOfText = Annotated[
     str, AfterValidator(_line_of_text), _schema("text", type="string", minLength=1, maxLength=200)
 ]
+Colourspace = Annotated[
+    str,
+    AfterValidator(_line_of_text),
+    _schema(
+        " or ".join((", ".join(f"`{name}`" for name in OWN_COLOURSPACES), "one of OpenColorIO")),
+        anyOf=[
+            {"enum": list(OWN_COLOURSPACES)},
+            {"type": "string", "minLength": 1, "maxLength": 200},
+        ],
+    ),
+]
 Date = Annotated[date, BeforeValidator(_date), _schema("date", type="string", format="date")]
 Age = Annotated[
     float,
@@ -232,7 +270,24 @@ FrameRate = Annotated[
         ],
     ),
 ]
+PixelAspect = Annotated[
+    Fraction,
+    BeforeValidator(_pixel_aspect),
+    PlainSerializer(str, return_type=str),
+    _schema(
+        "number or fraction",
+        anyOf=[
+            {"type": "number", "minimum": 0.25, "maximum": 4},
+            {"type": "string", "pattern": f"^{_FRACTION.pattern}$"},
+        ],
+    ),
+]
 Place = Annotated[str, AfterValidator(_place), _PLACE_SCHEMA]
+ConfigPlace = Annotated[
+    str,
+    AfterValidator(_config_place),
+    _schema("file, or `ocio://` and a name", type="string", minLength=1, maxLength=1024),
+]
 PlatePlace = Annotated[str, AfterValidator(_plate_place), _PLACE_SCHEMA]
 Endpoint = Annotated[
     str, AfterValidator(_endpoint), _schema("address", type="string", pattern="^https?://[^@]+$")

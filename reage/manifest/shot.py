@@ -10,21 +10,25 @@ from reage.manifest.age import AgeCurve, SourceAge, TargetAge
 from reage.manifest.consent import ConsentReference
 from reage.manifest.delivery import Delivery
 from reage.manifest.fields import (
+    SCREEN_COLOURSPACES,
     Adapter,
+    Colourspace,
+    ConfigPlace,
     FrameNumber,
     FrameRate,
     ManifestModel,
     Name,
+    PixelAspect,
     PlatePlace,
     SchemaVersion,
     has_frame_pattern,
 )
 from reage.manifest.location import digest_of, resolve_place
 from reage.manifest.problems import Finding, refuse_all
+from reage.manifest.qc import QCLimits
 from reage.naming import ShotId
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Colourspace = Literal["rec709", "srgb", "linear_rec709", "linear_srgb", "acescg"]
 
 
 class Plate(ManifestModel):
@@ -35,7 +39,27 @@ class Plate(ManifestModel):
         "relative to this file, `file:///path` or `s3://bucket/key`."
     )
     colourspace: Colourspace = Field(
-        default="rec709", description="Primaries and transfer of the plate's pixels."
+        default="rec709",
+        description="What the plate's numbers mean: one of Reage's own, or a colourspace of an "
+        "OpenColorIO configuration, as `ARRI LogC3 (EI800)`.",
+    )
+    ocio: ConfigPlace | None = Field(
+        default=None,
+        description="The OpenColorIO configuration that `colourspace` is of: a file, or a built-in "
+        "one as `ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4`. Left out, Reage's own "
+        "colourspaces need none, and others are looked up in `$OCIO`, else in that built-in one.",
+    )
+    exposure: float = Field(
+        default=0.0,
+        ge=-20,
+        le=20,
+        description="Stops by which the plate is brightened where faces are found, aged and "
+        "reviewed, so that skin lies in the middle; the master's exposure is the plate's.",
+    )
+    pixel_aspect: PixelAspect | None = Field(
+        default=None,
+        description="Width of a pixel over its height, 2 for anamorphic; left out, as the plate "
+        "says.",
     )
     frame_rate: FrameRate | None = Field(
         default=None,
@@ -68,6 +92,10 @@ class Plate(ManifestModel):
         if self.is_image_sequence and self.frame_rate is None:
             expected = "a frame rate, as an image sequence has none of its own"
             found.append(Finding(("frame_rate",), "nothing", expected))
+        if self.exposure != 0 and self.ocio is None and self.colourspace in SCREEN_COLOURSPACES:
+            expected = f"0, as {self.colourspace} is made for a screen"
+            cure = "exposure is for scene-linear plates and camera logs"
+            found.append(Finding(("exposure",), f"{self.exposure:g}", expected, cure))
         first = 0 if self.is_image_sequence else self.first_frame
         if self.cut_in < first:
             expected = f"at least first_frame ({first})"
@@ -201,6 +229,9 @@ class ShotManifest(ManifestModel):
     )
     prior: Name = Field(default="compact", description="The ageing prior: what ageing looks like.")
     delivery: Delivery = Field(description="What is sent, where to, and in which form.")
+    qc: QCLimits = Field(
+        default=QCLimits(), description="Limits of quality control, beyond which a person looks."
+    )
     consent: ConsentReference = Field(description="The consent document that the shot relies on.")
 
     _path: Path | None = PrivateAttr(default=None)
@@ -284,6 +315,14 @@ class ShotManifest(ManifestModel):
     def resolve(self, place: str) -> str:
         """Returns a URI or path of this manifest, a relative one against the manifest's folder."""
         return resolve_place(place, self._path)
+
+    @property
+    def ocio(self) -> str | None:
+        """Place of the plate's OpenColorIO configuration: a path, `ocio://` and a name, or None."""
+        stated = self.plate.ocio
+        if stated is None or stated.startswith("ocio://"):
+            return stated
+        return self.resolve(stated)
 
     def consent_document(self, actor: str) -> str:
         """Returns the id of the document that covers `actor`: the entry's own, else the shot's.

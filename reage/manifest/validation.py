@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from reage.errors import ColourError
 from reage.manifest.actor import ActorManifest
 from reage.manifest.consent import consent_findings
-from reage.manifest.fields import FRAME_PATTERN
+from reage.manifest.fields import FRAME_PATTERN, OWN_COLOURSPACES
 from reage.manifest.loader import Document, Reading, read_all, read_as, repeated_shots
 from reage.manifest.location import actor_path
 from reage.manifest.problems import Finding, KeyPath, Problem
@@ -75,8 +76,22 @@ class _Validation:
                 finding = Finding(key, repr(place), "something there by the time of the run")
                 self.warnings.append(_problem(reading.path, document, finding))
         if isinstance(manifest, ShotManifest):
+            self._judge_colour(reading.path, document, manifest)
             for index in range(len(manifest.actors)):
                 self._judge_actor(reading.path, document, manifest, index)
+
+    def _judge_colour(self, path: Path, document: Document, shot: ShotManifest) -> None:
+        if shot.ocio is None and shot.plate.colourspace in OWN_COLOURSPACES:
+            return
+        # Only these need OpenColorIO, and numpy with it, which a coordinator's laptop may lack.
+        from reage.colour import find_colourspace, name_colourspace
+
+        try:
+            find_colourspace(name_colourspace(shot.plate.colourspace, ocio=shot.ocio))
+        except ColourError as error:
+            key = "ocio" if "OpenColorIO configuration:" in str(error) else "colourspace"
+            finding = Finding(("plate", key), *_got_and_expected(error))
+            self.problems.append(_problem(path, document, finding))
 
     def _judge_actor(self, path: Path, document: Document, shot: ShotManifest, index: int) -> None:
         entry = shot.actors[index]
@@ -102,6 +117,12 @@ class _Validation:
             expected = f"{held!r}, the document of {entry.actor}"
             finding = Finding((*key, "consent", "document_id"), repr(named), expected)
             self.problems.append(_problem(path, document, finding))
+
+
+def _got_and_expected(error: ColourError) -> tuple[str, str]:
+    """Takes `<place>: got <value>, expected <value>[; <cure>]` apart."""
+    got, _, expected = str(error).partition(", expected ")
+    return got.rpartition("got ")[2], expected
 
 
 def _places(manifest: ShotManifest | ActorManifest) -> list[tuple[KeyPath, str]]:

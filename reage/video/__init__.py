@@ -1,6 +1,7 @@
-"""The one door to FFmpeg (PyAV): plates in, pictures and movies out."""
+"""Plates in, pictures and movies out: the one door to FFmpeg (PyAV), OpenEXR through its own."""
 
 from reage.video.digest import plate_digest
+from reage.video.exr_sequence import ExrWriter
 from reage.video.formats import available_formats
 from reage.video.info import PlateInfo
 from reage.video.probe import probe
@@ -10,6 +11,7 @@ from reage.video.writer import FrameWriter, open_writer
 
 __all__ = [
     "ColourTags",
+    "ExrWriter",
     "FrameWriter",
     "PlateInfo",
     "available_formats",

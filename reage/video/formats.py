@@ -1,4 +1,4 @@
-"""The formats we write, as data.
+"""The formats that FFmpeg writes for us, as data; OpenEXR is written by exr_sequence.py.
 
 ProRes and DNxHR come from FFmpeg's own encoders; they are 10-bit inside, whatever the plate had.
 Of the two ProRes encoders prores_aw is taken: on a grainy 720p frame at 4444 it gave 45.7 dB in
@@ -41,7 +41,7 @@ class StillFormat:
     Attributes:
         codec: FFmpeg's encoder, whose packets are whole files.
         extensions: That the file names may have.
-        pixel_format: rgb48be, rgb48le or gbrpf32le.
+        pixel_format: rgb48be or rgb48le.
         options: For the encoder.
     """
 
@@ -105,12 +105,6 @@ STILL_FORMATS: dict[str, StillFormat] = {
         extensions=frozenset({"tif", "tiff"}),
         pixel_format="rgb48le",
         options={"compression_algo": "deflate"},
-    ),
-    "exr": StillFormat(
-        codec="exr",
-        extensions=frozenset({"exr"}),
-        pixel_format="gbrpf32le",
-        options={"compression": "zip16"},
     ),
 }
 

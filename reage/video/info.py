@@ -1,10 +1,11 @@
 """What is known of a plate before its pixels are read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 from reage.framerange import FrameRange
+from reage.geometry import Roi
 from reage.video.tags import ColourTags
 from reage.video.timing import Timeline, advance_timecode
 
@@ -31,6 +32,9 @@ class PlateInfo:
         pixel_aspect: Width of a pixel over its height.
         rotation_deg: Quarter turns, counter-clockwise, that stand the stored picture upright.
         timeline: Time stamps of a movie; None for an image sequence.
+        canvas: Of OpenEXR frames, what `width` and `height` span in the files' pixel coordinates:
+            the display window and every frame's data window. None for everything else.
+        display_window: Of OpenEXR frames, the part that is meant to be seen, likewise.
     """
 
     path: str
@@ -50,6 +54,21 @@ class PlateInfo:
     pixel_aspect: Fraction = Fraction(1)
     rotation_deg: int = 0
     timeline: Timeline | None = None
+    canvas: Roi | None = None
+    display_window: Roi | None = None
+
+    @property
+    def shown(self) -> Roi:
+        """The part of the picture that is meant to be seen, pixels of the picture."""
+        if self.canvas is None or self.display_window is None:
+            return Roi(0, 0, self.width, self.height)
+        return self.display_window.within(self.canvas)
+
+    def laid_on(self, plate: "PlateInfo") -> "PlateInfo":
+        """Returns this sequence as read onto the canvas of a plate with the same display window."""
+        if plate.canvas is None or self.display_window != plate.display_window:
+            return self
+        return replace(self, canvas=plate.canvas, width=plate.width, height=plate.height)
 
     def timecode_at(self, frame: int) -> str | None:
         """Returns the timecode of a frame number, or None where the plate has none."""

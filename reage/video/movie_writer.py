@@ -2,7 +2,7 @@
 
 A movie grows under a temporary name beside its own, is counted when it is closed, and takes its
 name only then. Matrix, range, primaries and transfer are BT.709, made by our own arithmetic and
-written into the stream.
+written into the stream; of a camera's log, which H.273 has no number for, only matrix and range.
 """
 
 import logging
@@ -17,8 +17,8 @@ import av
 import av.error
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from reage.colour import find_colourspace
 from reage.errors import ColourError, PlateError, StorageError
-from reage.image import DISPLAY_REFERRED
 from reage.video.audio import SoundTrack
 from reage.video.formats import MovieFormat
 from reage.video.info import PlateInfo
@@ -73,10 +73,10 @@ class MovieWriter:
         colourspace: str,
         pixel_aspect: Fraction,
     ) -> None:
-        if colourspace not in DISPLAY_REFERRED:
+        if find_colourspace(colourspace).is_linear:
             raise ColourError(
-                f"{path}: colourspace: got {colourspace!r}, expected a display-referred one for a "
-                "movie; write an EXR sequence or convert with to_display"
+                f"{path}: colourspace: got {colourspace!r}, expected an encoded one for a movie; "
+                "write an EXR sequence or convert with to_display"
             )
         if layout.pixel_format.startswith("yuv422") and width % 2:
             raise PlateError(
@@ -88,6 +88,8 @@ class MovieWriter:
         self._size, self._colourspace = (width, height), colourspace
         self._frame_rate, self._timecode = frame_rate, timecode
         self._pixel_aspect, self._audio_from = pixel_aspect, audio_from
+        is_known = colourspace in _TRANSFERS
+        self._primaries = ColorPrimaries.BT709 if is_known else ColorPrimaries.UNSPECIFIED
         self._first: int | None = None
         self._count = 0
         self._sound: SoundTrack | None = None
@@ -137,8 +139,8 @@ class MovieWriter:
         context.time_base = 1 / self._frame_rate
         context.thread_type = "AUTO"
         context.flags |= av.codec.context.Flags.bitexact
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = _TRANSFERS[self._colourspace]
+        context.color_primaries = self._primaries
+        context.color_trc = _TRANSFERS.get(self._colourspace, ColorTrc.UNSPECIFIED)
         context.color_range = ColorRange.JPEG if is_rgb else ColorRange.MPEG
         context.colorspace = 0 if is_rgb else Colorspace.ITU709
         if self._pixel_aspect != 1:
@@ -189,8 +191,8 @@ class MovieWriter:
         pixels = grown(as_floats(picture), height=height, width=width)
         frame = frame_from_pixels(pixels, self._layout.pixel_format)
         frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
-        frame.color_primaries = ColorPrimaries.BT709
-        frame.color_trc = _TRANSFERS[self._colourspace]
+        frame.color_primaries = self._primaries
+        frame.color_trc = _TRANSFERS.get(self._colourspace, ColorTrc.UNSPECIFIED)
         return frame
 
     def _mux(self, frame: av.VideoFrame | None) -> None:

@@ -16,20 +16,30 @@ from av.video.stream import VideoStream
 
 from reage.errors import PlateError
 from reage.framerange import FrameRange
+from reage.video.exr_sequence import probe_exr_sequence
 from reage.video.info import PlateInfo
 from reage.video.opening import open_movie, open_still, reason
 from reage.video.planes import bits_of, has_alpha, is_float_format, is_rgb_format
-from reage.video.sequence import EXTENSIONS, SequencePattern, find_missing, is_pattern
+from reage.video.sequence import (
+    DEFAULT_RATE,
+    EXTENSIONS,
+    SequencePattern,
+    assumed_rate,
+    find_missing,
+    is_pattern,
+)
 from reage.video.tags import ColourTags, resolve_tags
 from reage.video.timing import Timeline, find_timeline
 
 _log = logging.getLogger(__name__)
 
-_DEFAULT_SEQUENCE_RATE = Fraction(24)
-
 
 def probe(
-    path: str | Path, *, first_frame: int = 1001, frame_rate: Fraction | None = None
+    path: str | Path,
+    *,
+    first_frame: int = 1001,
+    frame_rate: Fraction | None = None,
+    frames: FrameRange | None = None,
 ) -> PlateInfo:
     """Describes a plate.
 
@@ -38,14 +48,16 @@ def probe(
         first_frame: Studio number of a movie's first frame. An image sequence is numbered by its
             file names.
         frame_rate: What the manifest says. A movie must agree; an image sequence takes it, and
-            without it is 24 with a warning.
+            without it has what its headers say, or 24 with a warning.
+        frames: The frames that are meant; OpenEXR frames beyond them have no say in the canvas.
+            All, when left out.
 
     Raises:
         PlateError: Not a plate, damaged, cut short, of variable frame rate, or of another rate.
     """
     path = Path(path)
     if is_pattern(path) and not path.is_file():
-        return _probe_sequence(path, frame_rate)
+        return _probe_sequence(path, frame_rate, frames)
     return _probe_movie(path, first_frame, frame_rate)
 
 
@@ -95,7 +107,7 @@ def _presentation_stamps(path: Path, container: InputContainer, stream: VideoStr
     """Lists the time stamps of all shown frames, in rising order, ticks."""
     stamps: list[int | None] = []
     packets, end = 0, Fraction(0)
-    frame_s = 1 / (stream.average_rate or stream.guessed_rate or _DEFAULT_SEQUENCE_RATE)
+    frame_s = 1 / (stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
     try:
         for packet in container.demux():
             if not packet.size:
@@ -190,7 +202,9 @@ def _warn_of_oddities(path: Path, frame: av.VideoFrame) -> None:
         _log.warning("plate has an alpha channel, which is not carried path=%s", path)
 
 
-def _probe_sequence(path: Path, frame_rate: Fraction | None) -> PlateInfo:
+def _probe_sequence(
+    path: Path, frame_rate: Fraction | None, frames: FrameRange | None
+) -> PlateInfo:
     pattern = SequencePattern.parse(path)
     if pattern.extension not in EXTENSIONS:
         raise PlateError(
@@ -198,9 +212,10 @@ def _probe_sequence(path: Path, frame_rate: Fraction | None) -> PlateInfo:
             f"expected one of {', '.join(sorted(EXTENSIONS))}"
         )
     numbers = pattern.find_frames()
+    if pattern.extension == "exr":
+        return probe_exr_sequence(path, numbers, frame_rate=frame_rate, frames=frames)
     if frame_rate is None:
-        frame_rate = _DEFAULT_SEQUENCE_RATE
-        _log.warning("image sequence without frame rate, 24 assumed path=%s", path)
+        frame_rate = assumed_rate(path)
     with open_still(pattern.path_of(numbers[0])) as frame:
         _warn_of_oddities(path, frame)
         return PlateInfo(

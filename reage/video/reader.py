@@ -5,8 +5,9 @@ keyframe before the first frame asked for and decoded from there, so frame numbe
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.image import Image
+from reage.video.exr_sequence import read_exr_pixels
 from reage.video.info import PlateInfo
 from reage.video.opening import open_movie, open_still, reason
 from reage.video.planes import pixels_from_frame
@@ -28,14 +30,15 @@ _log = logging.getLogger(__name__)
 
 
 def read_frames(
-    info: PlateInfo, frames: FrameRange, *, colourspace: str
+    info: PlateInfo, frames: FrameRange, *, colourspace: str, exposure: float = 0.0
 ) -> Iterator[tuple[int, Image]]:
     """Reads a range of a plate, in order.
 
     Args:
         info: From `probe`.
         frames: Studio frame numbers, within `info.frames`.
-        colourspace: What the plate's numbers mean; goes into the images.
+        colourspace: What the plate's numbers mean; this and the next go into the images.
+        exposure: Stops by which the images are to be brightened where they are looked at.
 
     Returns:
         Frame numbers and images. The plate is closed when the iterator ends or is closed.
@@ -50,22 +53,34 @@ def read_frames(
         )
     check_no_frame_missing(info.path, frames, missing=info.missing)
     read = _read_sequence if info.kind == "image_sequence" else _read_movie
-    return read(info, frames, colourspace)
+    images = read(info, frames, colourspace)
+    return images if exposure == 0 else _exposed(images, exposure)
+
+
+def _exposed(
+    images: Generator[tuple[int, Image], None, None], exposure: float
+) -> Iterator[tuple[int, Image]]:
+    with closing(images):
+        for number, image in images:
+            yield number, replace(image, exposure=exposure)
 
 
 def _read_sequence(
     info: PlateInfo, frames: FrameRange, colourspace: str
-) -> Iterator[tuple[int, Image]]:
+) -> Generator[tuple[int, Image], None, None]:
     pattern = SequencePattern.parse(info.path)
     for number in frames:
         path = pattern.path_of(number)
+        if info.canvas is not None:
+            yield number, Image(read_exr_pixels(info, number, path), colourspace, None)
+            continue
         with open_still(path) as frame:
             yield number, _image(info, frame, number, colourspace=colourspace)
 
 
 def _read_movie(
     info: PlateInfo, frames: FrameRange, colourspace: str
-) -> Iterator[tuple[int, Image]]:
+) -> Generator[tuple[int, Image], None, None]:
     assert info.timeline is not None
     expected = info.frames.index_of(frames.first)
     with _decoding_from(info, expected) as decoded:

@@ -3,13 +3,18 @@
 Knows nothing of what is inside the files.
 """
 
+import logging
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from reage.errors import PlateError
 from reage.framerange import FrameRange
 
+_log = logging.getLogger(__name__)
+
+DEFAULT_RATE = Fraction(24)
 _NUMBER_FIELD = re.compile(r"%(?:0(\d+))?d|#+")
 EXTENSIONS = frozenset({"png", "tif", "tiff", "dpx", "exr"})
 
@@ -87,6 +92,12 @@ class SequencePattern:
 def is_pattern(path: str | Path) -> bool:
     """Whether a path names an image sequence rather than one file."""
     return _NUMBER_FIELD.search(Path(path).name) is not None
+
+
+def assumed_rate(path: Path) -> Fraction:
+    """Returns the rate of a sequence that has none, with a warning."""
+    _log.warning("image sequence without frame rate, %s assumed path=%s", DEFAULT_RATE, path)
+    return DEFAULT_RATE
 
 
 def find_missing(frames: list[int]) -> tuple[int, ...]:

@@ -7,12 +7,11 @@ from types import TracebackType
 from typing import Self
 
 import av
-import numpy as np
 
 from reage.errors import PlateError
 from reage.video.formats import StillFormat
 from reage.video.movie_writer import make_folder, partial_path, storage_error
-from reage.video.pictures import Picture, as_floats, as_uint16, check_picture
+from reage.video.pictures import Picture, as_uint16, check_picture
 from reage.video.planes import frame_from_codes
 from reage.video.sequence import SequencePattern
 
@@ -20,7 +19,7 @@ from reage.video.sequence import SequencePattern
 class StillWriter:
     """One image sequence being written; made by `open_writer`, used in a `with`.
 
-    16-bit codes and float32 numbers arrive in the files bit for bit. Integer files clip at 0 and 1.
+    16-bit codes arrive in the files bit for bit; others are clipped at 0 and 1.
     """
 
     def __init__(
@@ -68,9 +67,7 @@ class StillWriter:
             partial.unlink(missing_ok=True)
 
     def _file_content(self, picture: Picture) -> bytes:
-        is_float = self._layout.pixel_format == "gbrpf32le"
-        numbers = as_floats(picture) if is_float else as_uint16(picture)
-        frame = frame_from_codes(np.asarray(numbers), self._layout.pixel_format)
+        frame = frame_from_codes(as_uint16(picture), self._layout.pixel_format)
         frame.pts = 0
         context = av.CodecContext.create(self._layout.codec, "w")
         assert isinstance(context, av.VideoCodecContext)

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from reage.colour import find_colourspace
+from reage.video.exr_sequence import ExrWriter
 from reage.video.formats import (
     MOVIE_FORMATS,
     ODD_WIDTH_FORMATS,
@@ -14,7 +15,7 @@ from reage.video.info import PlateInfo
 from reage.video.movie_writer import MovieWriter
 from reage.video.still_writer import StillWriter
 
-FrameWriter = MovieWriter | StillWriter
+FrameWriter = MovieWriter | StillWriter | ExrWriter
 
 
 def open_writer(
@@ -39,20 +40,30 @@ def open_writer(
         format: prores4444, prores422hq, dnxhr_hqx, h264, ffv1; or png16, tiff16, exr.
         width: Columns, px. H.264 repeats the last column and row of an odd size.
         height: Rows, px.
-        frame_rate: Frames a second; this and the next two for movies only.
+        frame_rate: Frames a second; this, timecode and pixel aspect for movies and exr only.
         timecode: Of the first frame written.
         audio_from: The plate whose sound goes along, in step with its frame numbers.
-        colourspace: Of the images to come; movies take display-referred ones.
-        pixel_aspect: Width of a pixel over its height; movies only.
+        colourspace: Of the images to come; movies take encoded ones, as rec709 or a camera's log.
+        pixel_aspect: Width of a pixel over its height.
 
     Raises:
         ValueError: No such format.
-        ColourError: No such colourspace, or a scene-linear one for a movie.
+        ColourError: No such colourspace, or a linear one for a movie.
         PlateError: Pattern, timecode or size is unfit; some sizes show on entering only.
         StorageError: On entering or writing: the file cannot be written.
     """
     find_colourspace(colourspace)
     path, size = Path(path), {"width": width, "height": height}
+    if format == "exr":
+        return ExrWriter(
+            path,
+            width=width,
+            height=height,
+            colourspace=colourspace,
+            frame_rate=Fraction(frame_rate),
+            timecode=timecode,
+            pixel_aspect=pixel_aspect,
+        )
     if format in STILL_FORMATS:
         return StillWriter(path, STILL_FORMATS[format], **size, colourspace=colourspace)
     return MovieWriter(
@@ -69,7 +80,7 @@ def open_writer(
 
 def _find_movie_format(name: str, width: int) -> MovieFormat:
     if name not in MOVIE_FORMATS:
-        known = ", ".join([*MOVIE_FORMATS, *STILL_FORMATS])
+        known = ", ".join([*MOVIE_FORMATS, *STILL_FORMATS, "exr"])
         raise ValueError(f"open_writer: format: got {name!r}, expected one of {known}")
     layout = MOVIE_FORMATS[name]
     return ODD_WIDTH_FORMATS.get(name, layout) if width % 2 else layout

@@ -16,7 +16,10 @@ BROKEN = Path(__file__).parents[2] / "assets" / "manifests" / "broken"
 EXAMPLES = Path(__file__).parents[3] / "manifests"
 NAME = "lower-case letters, digits, _ and - (at most 64, starting with a letter or digit)"
 YAML = "keys and values, as in show: demo"
-PLATE_KEYS = "uri, colourspace, frame_rate, first_frame, cut_in, cut_out, shutter_angle, handles"
+PLATE_KEYS = (
+    "uri, colourspace, ocio, exposure, pixel_aspect, frame_rate, first_frame, cut_in, cut_out, "
+    "shutter_angle, handles"
+)
 DELIVERY_KEYS = (
     "destination, master, review, version, endpoint_url, region, addressing_style, checksum_mode"
 )

@@ -257,9 +257,13 @@ def test_consent_document_is_the_actors_own_or_the_shots():
 
 def test_colourspaces_are_those_that_the_picture_code_knows():
     from reage.colour import COLOURSPACES
+    from reage.image import DISPLAY_REFERRED
+    from reage.manifest.fields import SCREEN_COLOURSPACES
+
+    assert set(SCREEN_COLOURSPACES) == DISPLAY_REFERRED
 
     accepted = ShotManifest.model_json_schema()["$defs"]["Plate"]["properties"]["colourspace"]
-    assert set(accepted["enum"]) == set(COLOURSPACES)
+    assert set(accepted["anyOf"][0]["enum"]) == set(COLOURSPACES)
 
 
 def test_change_is_carried_on_the_surface_unless_asked_otherwise():

@@ -140,7 +140,7 @@ def test_probe_describes_an_image_sequence(write_plate, name, format, bits, is_f
 
 
 def test_probe_warns_when_it_assumes_a_frame_rate(write_plate, caplog):
-    assert probe(write_plate("p.%04d.exr", "exr", count=1)).frame_rate == 24
+    assert probe(write_plate("p.%04d.png", "png16", count=1)).frame_rate == 24
     assert "without frame rate, 24 assumed" in caplog.text
 
 

@@ -259,7 +259,7 @@ def test_writer_refuses_what_does_not_fit(tmp_path, format, name):
 
 
 def test_writer_refuses_scene_linear_movies(tmp_path):
-    with pytest.raises(ColourError, match="expected a display-referred one for a movie"):
+    with pytest.raises(ColourError, match="expected an encoded one for a movie"):
         open_writer(tmp_path / "p.mov", **settings_for("prores4444"), colourspace="acescg")
 
 
