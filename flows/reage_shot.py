@@ -8,7 +8,7 @@ folder, so a run that was killed picks up where it stopped and ends with the sam
 
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.consent import require_consent
@@ -97,9 +97,12 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
     delivery = deliver_package(shot, package, workspace=workspace)
     audit.append({"event": "deliver", "uri": delivery.uri, "index": delivery.index_sha256, **facts})
     workspace.remember("timings", workspace.seconds)
+    for reason in package.reasons:
+        get_run_logger().warning("%s %s: %s", shot.shot_id.code, package.verdict, reason)
+    reasons = "".join(f"- {reason}\n" for reason in package.reasons)
     create_markdown_artifact(
         key=f"delivery-{shot.shot_id.code.replace('_', '-')}",
-        markdown=f"**{shot.shot_id.code}** {package.verdict}\n\n`{delivery.uri}`",
+        markdown=f"**{shot.shot_id.code}** {package.verdict}\n\n{reasons}\n`{delivery.uri}`",
         description="what was delivered, and where",
     )
     return delivery
@@ -172,6 +175,7 @@ def render_shot(
             [measures for _, measures in rendered],
             prior,
             workspace=workspace,
+            consents={actor.actor: actor.consent for actor in actors},
         )
         progress.advance("packaged", len(shot.frames))
     workspace.remember("package", package.document())

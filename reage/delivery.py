@@ -55,7 +55,8 @@ _FRAME = re.compile(r"(?:.*[._])?(\d{1,9})\.[A-Za-z0-9]{1,8}")
 _ELEMENTS = {"master": "reage"}  # what file names call a role, where it differs
 _MAX_RACES = 100
 _PARALLEL_FILES = 4
-_MEDIA_TYPES = {".exr": "image/x-exr", ".dpx": "image/x-dpx", ".mov": "video/quicktime"}
+_MEDIA_TYPES = {".exr": "image/x-exr", ".dpx": "image/x-dpx", ".mov": "video/quicktime",
+                ".otio": "application/json"}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +79,25 @@ class _Parcel:
 
     def name(self, shot_id: ShotId, version: str) -> str:
         extension = self.path.suffix.removeprefix(".").lower()
-        element = _ELEMENTS.get(self.role, self.role)
-        if self.frame is None:
-            return movie_name(shot_id, element, version, extension)
-        return f"{element}/{frame_name(shot_id, element, version, self.frame, extension)}"
+        return delivered_name(self.role, shot_id, version, extension, frame=self.frame)
+
+
+def delivered_name(
+    role: str, shot_id: ShotId, version: str, extension: str, *, frame: int | None = None
+) -> str:
+    """Returns what a file is called within its version, with `/` between folder and file.
+
+    Args:
+        role: As `publish` is given it.
+        shot_id: Whose version it is.
+        version: A version name.
+        extension: Lower-case, without the dot.
+        frame: Frame number of one of several files.
+    """
+    element = _ELEMENTS.get(role, role)
+    if frame is None:
+        return movie_name(shot_id, element, version, extension)
+    return f"{element}/{frame_name(shot_id, element, version, frame, extension)}"
 
 
 def open_destination(shot: ShotManifest, destination: str | None = None) -> Storage:

@@ -92,6 +92,24 @@ def sidecar(
     return described | _time_part(created)
 
 
+def provenance_attributes(described: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what a sidecar says, as text attributes for the header of a picture file."""
+    shot, actors = described["shot"], described["actors"]
+    software = described["software"]
+    return {
+        "reage:software": f"{software['name']} {software['version']}",
+        "reage:shot": f"{shot['show']}/{shot['sequence']}/{shot['shot']}",
+        "reage:version": described["version"],
+        "reage:action": described["action"],
+        "reage:digitalSourceType": described["digital_source_type"],
+        "reage:manifestSha256": described["manifest_sha256"],
+        "reage:plateSha256": described["plate"]["sha256"],
+        "reage:prior": f"{described['prior']['name']} {described['prior']['sha256']}",
+        "reage:actors": ", ".join(entry["actor"] for entry in actors),
+        "reage:consent": ", ".join(entry["consent_document_id"] for entry in actors),
+    }
+
+
 def _installed_version() -> str:
     return importlib.metadata.version("reage")
 

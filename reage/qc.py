@@ -50,11 +50,13 @@ class FrameIntegrity:
         frame_number: Studio frame number.
         outside_matte_difference: Largest |output - plate| where all mattes are 0; must be 0.
         num_nonfinite: NaN or infinite values that the plate does not have; must be 0.
+        matte_coverage: Part of the picture that the matte covers, 0-1; None where not measured.
     """
 
     frame_number: int
     outside_matte_difference: float
     num_nonfinite: int
+    matte_coverage: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,7 @@ class ActorQC:
         frames: In order.
         adapter: Version of the adapter, or `none`.
         track: Which face, and how it was chosen, in words.
+        consent_terms: What the consent record covers, in words.
     """
 
     actor: str
@@ -117,6 +120,7 @@ class ActorQC:
     frames: tuple[FaceFrame, ...]
     adapter: str = "none"
     track: str = ""
+    consent_terms: str = ""
 
     def mean(self, pick: Callable[[FaceFrame], float | None]) -> float | None:
         """Returns the mean of a figure over frames in which the effect is visible."""
@@ -165,7 +169,9 @@ class QCReport:
         actors: Who was re-aged.
         prior: What did it.
         versions: Software, by name.
-        digests: SHA-256 of what went in and came out, by name.
+        digests: SHA-256 of what went in, by name.
+        outputs: SHA-256 of what came out, by name; of an image sequence over those of its frames.
+        colour: What the plate's numbers were taken to mean, in words.
         thresholds: What the verdict is measured by.
     """
 
@@ -180,6 +186,8 @@ class QCReport:
     prior: PriorCard
     versions: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    colour: str = ""
     thresholds: QCThresholds = field(default_factory=QCThresholds)
 
     def missing_frames(self) -> list[int]:
@@ -212,6 +220,7 @@ def check_frame(
         frame_number=frame_number,
         outside_matte_difference=difference,
         num_nonfinite=int(new_nonfinite.sum()),
+        matte_coverage=float(matte.mean()),
     )
 
 

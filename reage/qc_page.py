@@ -86,6 +86,8 @@ def report_dict(report: QCReport) -> dict[str, Any]:
         "thresholds": asdict(report.thresholds),
         "versions": dict(report.versions),
         "digests": dict(report.digests),
+        "outputs": dict(report.outputs),
+        "colour": report.colour,
     }
     plain: dict[str, Any] = _plain(body)
     return plain
@@ -105,6 +107,7 @@ def render_page(
         missing=report.missing_frames(),
         outside=max((f.outside_matte_difference for f in report.integrity), default=None),
         nonfinite=sum(f.num_nonfinite for f in report.integrity),
+        coverage=_coverage_chart(report),
         actors=[_actor_section(actor, report) for actor in report.actors],
         thumbnails=[_thumbnail_section(thumbnail) for thumbnail in thumbnails],
         sheet=None if contact_sheet is None else data_uri(contact_sheet, width=_SHEET_WIDTH),
@@ -190,6 +193,7 @@ def _charts(actor: ActorQC, report: QCReport) -> list[dict[str, Any]]:
         _series(actor, "measured", "s-main", lambda f: f.measured_age),
     ]
     identity = [_series(actor, "identity", "s-main", lambda f: f.identity)]
+    presence = [_series(actor, "confidence", "s-main", lambda f: f.presence)]
     flicker = [
         _series(actor, "plate", "s-quiet", lambda f: f.flicker and f.flicker.plate_residual),
         _series(actor, "output", "s-main", lambda f: f.flicker and f.flicker.output_residual),
@@ -203,8 +207,22 @@ def _charts(actor: ActorQC, report: QCReport) -> list[dict[str, Any]]:
                        limit=limits.min_identity, height=150, decimals=2)),
         _chart("Difference to the frame before along the plate's motion, % of full scale", flicker,
                line_chart(_in_percent(flicker), frames=frames, height=180, decimals=1)),
+        _chart("Track confidence", presence,
+               line_chart(presence, frames=frames, y_range=(0.0, 1.0), height=120, decimals=1)),
         {"title": "Track", "legend": _STATES, "svg": state_strip(_states(actor), frames=frames)},
     ]  # fmt: skip
+
+
+def _coverage_chart(report: QCReport) -> dict[str, Any] | None:
+    """Returns the chart of how much of the picture the matte covers, None where not measured."""
+    covered = {frame.frame_number: frame.matte_coverage for frame in report.integrity}
+    if all(share is None for share in covered.values()):
+        return None
+    # A frame that is not there breaks the line.
+    values = [(number, covered.get(number)) for number in report.frames]
+    series = _in_percent([Series(label="matte", css_class="s-main", values=values)])
+    svg = line_chart(series, frames=report.frames, height=120, decimals=1)
+    return _chart("Matte, % of the picture", series, svg)
 
 
 def _chart(title: str, series: Sequence[Series], svg: Markup) -> dict[str, Any]:
@@ -265,6 +283,7 @@ def _actor_dict(actor: ActorQC) -> dict[str, Any]:
         "consent_document": actor.consent_document,
         "adapter": actor.adapter,
         "track": actor.track,
+        "consent_terms": actor.consent_terms,
         "mean_age_error": actor.mean(lambda f: f.age_error),
         "mean_identity": actor.mean(lambda f: f.identity),
         "mean_flicker_excess": actor.mean(excess_of),

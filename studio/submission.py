@@ -9,9 +9,9 @@ from uuid import UUID
 
 from rich.console import Console
 
-from reage.delivery import open_destination, verify_delivery
+from reage.delivery import open_destination, read_index, verify_delivery
 from reage.errors import ReageError
-from reage.manifest import load_shot, load_shots
+from reage.manifest import ShotManifest, load_shot, load_shots
 from studio.console import marked
 
 if TYPE_CHECKING:
@@ -33,10 +33,18 @@ def run_locally(manifests: Sequence[Path], *, work: Path, console: Console) -> N
         try:
             delivery = reage_shot(str(shot.path), work=str(work))
             console.print(marked("delivered", "green", delivery.uri), soft_wrap=True)
+            for reason in review_reasons(shot, delivery.version):
+                console.print(marked("needs review", "yellow", reason), soft_wrap=True)
         except ReageError as error:
             failures.append(str(error))
     if failures:
         raise ReageError("\n".join(failures))
+
+
+def review_reasons(shot: ShotManifest, version: str) -> list[str]:
+    """Returns why a delivered version of a shot needs review; nothing when it passed."""
+    index = read_index(open_destination(shot), shot.shot_id, version)
+    return list(index["facts"].get("reasons", []))
 
 
 def send_to_server(

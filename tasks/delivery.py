@@ -115,7 +115,11 @@ def deliver_package(
         shot.shot_id,
         package.job.version,
         _by_role(package),
-        {"verdict": package.verdict, "manifest_sha256": package.manifest_digest},
+        {
+            "verdict": package.verdict,
+            "reasons": list(package.reasons),
+            "manifest_sha256": package.manifest_digest,
+        },
         holder=package.job.holder,
     )
     workspace.remember("delivery", {"uri": ref.uri, "index_sha256": ref.index_sha256})

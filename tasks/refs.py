@@ -309,6 +309,7 @@ class PackageRef:
         manifest_digest: Digest of the shot manifest it was rendered for.
         job: Whose version it is.
         verdict: `pass` or `needs review`.
+        reasons: Why it needs review, in words.
     """
 
     folder: str
@@ -317,6 +318,7 @@ class PackageRef:
     manifest_digest: str
     job: JobRef
     verdict: str
+    reasons: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Returns the ref as plain JSON values; `recalled` reads them."""
@@ -331,4 +333,5 @@ class PackageRef:
             return None
         pairs = tuple((role, name) for role, name in document["files"])
         job = {**document["job"], "date": date.fromisoformat(document["job"]["date"])}
-        return cls(**{**document, "files": pairs, "job": JobRef(**job)})
+        reasons = tuple(document.get("reasons", ()))
+        return cls(**{**document, "files": pairs, "job": JobRef(**job), "reasons": reasons})

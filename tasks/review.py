@@ -2,67 +2,51 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version as installed_version
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from prefect import task
 
-from reage.burnin import Slate, age_caption, span_caption
+from reage.burnin import age_caption
 from reage.colour import luma, to_display
+from reage.colour_config import in_words
 from reage.contact_sheet import SheetRow, compose_contact_sheet
 from reage.flicker import FlickerMeter, FrameFlicker
 from reage.framerange import FrameRange
 from reage.geometry import Roi
-from reage.image import DISPLAY_REFERRED, Image, quantise
-from reage.manifest.shot import ActorInShot, ShotManifest
-from reage.provenance import sidecar
-from reage.qc import ActorQC, FaceFrame, FrameIntegrity, PriorCard, QCReport, check_frame
+from reage.image import quantise
+from reage.manifest.consent import ConsentRecord
+from reage.manifest.shot import ShotManifest
+from reage.provenance import provenance_attributes, sidecar
+from reage.qc import (
+    ActorQC,
+    FaceFrame,
+    FrameIntegrity,
+    PriorCard,
+    QCReport,
+    QCThresholds,
+    check_frame,
+)
 from reage.qc_page import Thumbnail, write_qc
 from reage.qc_verdict import judge_report, worst_frames
-from reage.review import ClipFormat, ReviewClip, WipeClip, review_picture
+from reage.review import review_picture
+from reage.storage import file_digest
 from reage.tracks import Track, load_track
-from reage.video import PlateInfo, open_writer
 from reage.workspace import Workspace
-from tasks.crops import chunk_frames, plate_info
+from tasks.crops import chunk_frames, plate_info, shot_frames
 from tasks.gpu import loaded_prior
-from tasks.refs import (
-    CastRef,
-    ChunkRef,
-    FrameSetRef,
-    JobRef,
-    MeasuresRef,
-    PackageRef,
-    PlanRef,
-    PriorRef,
-)
+from tasks.outputs import ActorWork, Outputs, ShotWork, write_shot_timeline
+from tasks.refs import ChunkRef, FrameSetRef, JobRef, MeasuresRef, PackageRef, PriorRef
 
 SHEET_ROWS = 5
-SEQUENCES = {"png16": "png", "tiff16": "tiff", "exr": "exr"}
-
-ActorWork = tuple[ActorInShot, CastRef, PlanRef]
-
-
-@dataclass(frozen=True, eq=False)
-class _Shot:
-    """What one pass over the shot needs at hand."""
-
-    manifest: ShotManifest
-    job: JobRef
-    frame_set: FrameSetRef
-    info: PlateInfo
-    chunks: Sequence[ChunkRef]
-    actors: Sequence[ActorWork]
-    tracks: Sequence[Track]
-    prior: PriorRef
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,18 +69,26 @@ def package_shot(
     prior: PriorRef,
     *,
     workspace: Workspace,
+    consents: Mapping[str, ConsentRecord] | None = None,
 ) -> PackageRef:
-    """Makes every file of a delivery from the plate and the composited chunks."""
+    """Makes every file of a delivery from the plate and the composited chunks.
+
+    `consents` are the actors' records by name, for the QC page.
+    """
 
     def produce(folder: Path) -> dict[str, Any]:
         tracks = [load_track(Path(cast.track_path)) for _, cast, _ in actors]
         info = plate_info(frame_set)
-        shot = _Shot(manifest, job, frame_set, info, chunks, actors, tracks, prior)
-        found = _write_pictures(shot, folder)
-        report = _report(shot, found, measures)
-        _write_pages(shot, report, found.rows, folder)
+        shot = ShotWork(manifest, job, frame_set, info, chunks, actors, tracks, prior)
+        described = _sidecar(shot)
+        found = _write_pictures(shot, folder, provenance_attributes(described))
+        report = _report(shot, found, measures, consents or {})
+        _write_documents(shot, report, described, folder)
+        _write_pages(shot, replace(report, outputs=_digests(folder)), found.rows, folder)
         files = {path.stem.split(".")[0]: path.name for path in folder.iterdir()}
-        return {"files": sorted(files.items()), "verdict": judge_report(report).status}
+        verdict = judge_report(report)
+        facts = {"verdict": verdict.status, "reasons": list(verdict.reasons)}
+        return {"files": sorted(files.items()), **facts}
 
     step = workspace.step(
         "package",
@@ -113,35 +105,37 @@ def package_shot(
         manifest_digest=manifest.digest,
         job=job,
         verdict=step.facts["verdict"],
+        reasons=tuple(step.facts["reasons"]),
     )
 
 
-def _write_pictures(shot: _Shot, folder: Path) -> _Pass:
+def _write_pictures(shot: ShotWork, folder: Path, attributes: Mapping[str, str]) -> _Pass:
     """Streams plate and result once, into master, matte and clips, measuring as it goes."""
     frames = shot.manifest.frames
     chosen = {frames.first + i for i in np.linspace(0, len(frames) - 1, SHEET_ROWS).astype(int)}
-    windows = [_window(track, shot.info) for track in shot.tracks]
+    windows = [_window(track, shot.seen_size) for track in shot.tracks]
     meters = [FlickerMeter() for _ in shot.tracks]
     integrity: list[FrameIntegrity] = []
     flicker: list[list[FrameFlicker]] = [[] for _ in shot.tracks]
     rows: list[SheetRow] = []
+    shown = shot.seen_window.slices
     with ExitStack() as stack:
-        outputs = _Outputs(shot, folder, stack)
-        for frame, plate, result, matte in chain.from_iterable(
-            chunk_frames(shot.frame_set, chunk) for chunk in shot.chunks
-        ):
-            integrity.append(check_frame(frame, plate, result, matte))
-            views = to_display(plate), to_display(result)
-            before, after = (quantise(view, 255).astype(np.uint8) for view in views)
-            outputs.write(frame, result, matte, before, after)
+        outputs = Outputs(shot, folder, stack, attributes)
+        for frame in chain.from_iterable(shot_frames(shot.frame_set, c) for c in shot.chunks):
+            integrity.append(check_frame(frame.number, frame.plate, frame.result, frame.matte))
+            views = to_display(frame.seen_plate), to_display(frame.seen_result)
+            before, after = (quantise(view[shown], 255).astype(np.uint8) for view in views)
+            outputs.write(frame, before, after)
             for meter, window, figures in zip(meters, windows, flicker, strict=True):
                 seen, made = (luma(view[window.slices]) for view in views)
-                figures.append(meter.push(frame, seen, made, matte[window.slices]))
-            if frame in chosen:
-                caption = age_caption(*_ages(shot, frame))
+                matte = frame.seen_matte[window.slices]
+                figures.append(meter.push(frame.number, seen, made, matte))
+            if frame.number in chosen:
+                caption = age_caption(*shot.ages_at(frame.number))
+                matte = frame.seen_matte[shown]
                 rows.append(
                     SheetRow(
-                        frame_number=frame,
+                        frame_number=frame.number,
                         caption=caption,
                         plate=before,
                         result=after,
@@ -151,111 +145,24 @@ def _write_pictures(shot: _Shot, folder: Path) -> _Pass:
     return _Pass(tuple(integrity), tuple(map(tuple, flicker)), tuple(rows))
 
 
-class _Outputs:
-    """The movies and sequences that grow frame by frame."""
-
-    def __init__(self, shot: _Shot, folder: Path, stack: ExitStack) -> None:
-        self._shot = shot
-        info, delivery = shot.info, shot.manifest.delivery
-        timecode = info.timecode_at(shot.manifest.frames.first)
-        space = shot.frame_set.colourspace
-        extension = SEQUENCES.get(delivery.master)
-        opened = partial(
-            open_writer, width=info.width, height=info.height, frame_rate=info.frame_rate
-        )
-        # A movie is display-referred, an EXR sequence keeps the plate's own numbers.
-        self._is_own_space = extension == "exr" or space in DISPLAY_REFERRED
-        kept = space if self._is_own_space else "srgb"
-        if extension is None:
-            sound = info if info.has_audio else None
-            master = opened(
-                folder / "master.mov",
-                format=delivery.master,
-                colourspace=kept,
-                timecode=timecode,
-                audio_from=sound,
-            )
-            matte = opened(folder / "matte.mov", format="prores4444", timecode=timecode)
-        else:
-            for role in ("master", "matte"):
-                (folder / role).mkdir()
-            path = folder / "master" / f"master.%04d.{extension}"
-            master = opened(path, format=delivery.master, colourspace=kept)
-            matte = opened(folder / "matte" / "matte.%04d.png", format="png16")
-        stack.enter_context(master)
-        stack.enter_context(matte)
-        self._master, self._matte = master, matte
-        self._clips: tuple[ReviewClip, WipeClip] | None = None
-        if delivery.review:
-            clip = ClipFormat(
-                width=info.width,
-                height=info.height,
-                frame_rate=info.frame_rate,
-                frames=shot.manifest.frames,
-                timecode=timecode,
-                audio_from=info if info.has_audio else None,
-            )
-            self._clips = (
-                stack.enter_context(ReviewClip(folder / "review.mp4", clip, slate=_slate(shot))),
-                stack.enter_context(WipeClip(folder / "wipe.mp4", clip)),
-            )
-
-    def write(
-        self,
-        frame: int,
-        result: Image,
-        matte: NDArray[np.float32],
-        before: NDArray[np.uint8],
-        after: NDArray[np.uint8],
-    ) -> None:
-        """Adds one frame everywhere."""
-        shown = result if self._is_own_space else Image(to_display(result), "srgb", 16)
-        self._master.write(frame, shown)
-        grey = np.ascontiguousarray(np.repeat(matte[..., None], 3, axis=2))
-        self._matte.write(frame, Image(grey, "rec709", 16))
-        if self._clips is not None:
-            review, wipe = self._clips
-            source_age, target_age = _ages(self._shot, frame)
-            review.add(frame, after, target_ages=age_caption(source_age, target_age))
-            wipe.add(frame, before, after, label=f"re-aged {target_age:.0f}")
-
-
-def _window(track: Track, info: PlateInfo) -> Roi:
+def _window(track: Track, size: tuple[int, int]) -> Roi:
     """The part of the frame in which the face is at any time, with a margin."""
     points = track.landmarks.reshape(-1, 2)
     margin = 0.25 * max(track.mean_size)
-    return Roi.around(points, (info.width, info.height), margin=margin)
+    return Roi.around(points, size, margin=margin)
 
 
-def _ages(shot: _Shot, frame: int) -> tuple[float, float]:
-    """Source and target age of the first actor, years."""
-    actor, _, plan = shot.actors[0]
-    return plan.source_age, actor.target_age_at(frame)
-
-
-def _slate(shot: _Shot) -> Slate:
-    actor = shot.actors[0][0]
-    return Slate(
-        show=shot.manifest.show,
-        shot_code=shot.manifest.shot_id.code,
-        version=shot.job.version,
-        frames=shot.manifest.frames,
-        frame_rate=shot.info.frame_rate,
-        date=shot.job.date,
-        prior=shot.prior.name,
-        target_ages=span_caption([actor.target_age_at(f) for f in shot.manifest.frames]),
-        consent_document=shot.manifest.consent_document(actor.actor),
-        actor=", ".join(entry.actor for entry, _, _ in shot.actors),
-        colourspace=shot.frame_set.colourspace,
-    )
-
-
-def _report(shot: _Shot, found: _Pass, measures: Sequence[MeasuresRef]) -> QCReport:
+def _report(
+    shot: ShotWork,
+    found: _Pass,
+    measures: Sequence[MeasuresRef],
+    consents: Mapping[str, ConsentRecord],
+) -> QCReport:
     prior = loaded_prior(shot.prior)
     config = prior.config
     figures = [json.loads(Path(ref.path).read_text()) for ref in measures]
     actors = [
-        _actor_report(shot, index, found.flicker[index], figures)
+        _actor_report(shot, index, found.flicker[index], figures, consents)
         for index in range(len(shot.actors))
     ]
     return QCReport(
@@ -276,19 +183,48 @@ def _report(shot: _Shot, found: _Pass, measures: Sequence[MeasuresRef]) -> QCRep
             summary=prior.judged_by,
         ),
         versions={name: installed_version(name) for name in ("reage", "torch", "av", "prefect")},
-        digests={
-            "plate": shot.frame_set.digest,
-            "manifest": shot.manifest.digest,
-            "prior": shot.prior.digest,
-        },
+        digests=_inputs(shot),
+        colour=_colour(shot.frame_set),
+        thresholds=QCThresholds(**shot.manifest.qc.model_dump()),
     )
 
 
+def _inputs(shot: ShotWork) -> dict[str, str]:
+    """Returns the SHA-256 of everything that went in."""
+    plate, prior = shot.frame_set, shot.prior
+    digests = {"plate": plate.digest, "manifest": shot.manifest.digest, "prior": prior.digest}
+    if plate.colour_digest is not None:
+        digests["OpenColorIO configuration"] = plate.colour_digest
+    for actor, _, plan in shot.actors:
+        if plan.adapter is not None:
+            digests[f"adapter of {actor.actor}"] = plan.adapter.digest
+    return digests
+
+
+def _colour(frame_set: FrameSetRef) -> str:
+    seen = f", seen at {frame_set.exposure:+g} stops" if frame_set.exposure else ""
+    return in_words(frame_set.colourspace) + seen
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Returns the SHA-256 of what was made; of a sequence, over its frames' in order."""
+    digests = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            digests[path.stem] = file_digest(path)
+        else:
+            frames = sorted(path.iterdir())
+            each = "".join(file_digest(frame) for frame in frames)
+            digests[f"{path.name}, {len(frames)} frames"] = sha256(each.encode()).hexdigest()
+    return digests
+
+
 def _actor_report(
-    shot: _Shot,
+    shot: ShotWork,
     index: int,
     flicker: Sequence[FrameFlicker],
     figures: Sequence[dict[str, Any]],
+    consents: Mapping[str, ConsentRecord],
 ) -> ActorQC:
     actor, cast, plan = shot.actors[index]
     track = shot.tracks[index]
@@ -317,11 +253,45 @@ def _actor_report(
         frames=tuple(frames),
         adapter="none" if plan.adapter is None else plan.adapter.version,
         track=f"track {track.track_id}, chosen by {cast.decided_by}",
+        consent_terms=_terms_of(consents.get(actor.actor)),
     )
 
 
-def _write_pages(shot: _Shot, report: QCReport, rows: Sequence[SheetRow], folder: Path) -> None:
-    licence = report.prior.licence
+def _terms_of(record: ConsentRecord | None) -> str:
+    if record is None:
+        return ""
+    shows = "any show" if record.shows == "any" else f"shows {', '.join(record.shows)}"
+    return f"to {' and '.join(record.scope)}, {shows}, {record.granted} to {record.expires}"
+
+
+def _sidecar(shot: ShotWork) -> dict[str, Any]:
+    return sidecar(
+        shot.manifest,
+        version=shot.job.version,
+        plate_digest=shot.frame_set.digest,
+        prior_digest=shot.prior.digest,
+        adapters={
+            actor.actor: (plan.adapter.version, plan.adapter.digest)
+            for actor, _, plan in shot.actors
+            if plan.adapter is not None
+        },
+        source_ages={actor.actor: plan.source_age for actor, _, plan in shot.actors},
+    )
+
+
+def _write_documents(
+    shot: ShotWork, report: QCReport, described: Mapping[str, Any], folder: Path
+) -> None:
+    """Writes what other programs read: provenance, manifest and timeline."""
+    terms = {"prior_licence": report.prior.licence, "judged_by": report.prior.summary}
+    document = json.dumps({**described, **terms}, indent=1, sort_keys=True)
+    (folder / "provenance.json").write_text(document + "\n")
+    if shot.manifest.path is not None:
+        shutil.copyfile(shot.manifest.path, folder / "manifest.yaml")
+    write_shot_timeline(shot, worst_frames(report), folder / "timeline.otio")
+
+
+def _write_pages(shot: ShotWork, report: QCReport, rows: Sequence[SheetRow], folder: Path) -> None:
     sheet = compose_contact_sheet(
         rows,
         title=f"{report.shot_code}  {report.version}",
@@ -336,31 +306,15 @@ def _write_pages(shot: _Shot, report: QCReport, rows: Sequence[SheetRow], folder
         thumbnails=thumbnails,
         contact_sheet=sheet,
     )
-    provenance = sidecar(
-        shot.manifest,
-        version=report.version,
-        plate_digest=shot.frame_set.digest,
-        prior_digest=shot.prior.digest,
-        adapters={
-            actor.actor: (plan.adapter.version, plan.adapter.digest)
-            for actor, _, plan in shot.actors
-            if plan.adapter is not None
-        },
-        source_ages={actor.actor: plan.source_age for actor, _, plan in shot.actors},
-    )
-    terms = {"prior_licence": licence, "judged_by": report.prior.summary}
-    document = json.dumps({**provenance, **terms}, indent=1, sort_keys=True)
-    (folder / "provenance.json").write_text(document + "\n")
-    if shot.manifest.path is not None:
-        shutil.copyfile(shot.manifest.path, folder / "manifest.yaml")
 
 
-def _thumbnail(shot: _Shot, frame: int, why: str) -> Thumbnail:
+def _thumbnail(shot: ShotWork, frame: int, why: str) -> Thumbnail:
     [chunk] = [c for c in shot.chunks if frame in c.frames]
     [(_, plate, result, _)] = chunk_frames(shot.frame_set, chunk, FrameRange(frame, frame))
+    shown = shot.seen_window.slices
     return Thumbnail(
         frame_number=frame,
         reason=why,
-        plate=review_picture(plate),
-        output=review_picture(result),
+        plate=review_picture(plate)[shown],
+        output=review_picture(result)[shown],
     )

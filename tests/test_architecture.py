@@ -93,7 +93,7 @@ def test_layers_import_only_what_lies_below_them():
 
 def test_modules_that_hold_tasks_import_no_other_that_does():
     shared = {
-        "refs", "gpu", "crops", "retries", "fetching", "adapter_training", "portraits",
+        "refs", "gpu", "crops", "outputs", "retries", "fetching", "adapter_training", "portraits",
         "photo_set", "latent_lesson", "training_watch", "prior_preview", "prior_figures",
         "prior_card", "face_surface",
     }  # fmt: skip

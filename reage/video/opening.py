@@ -69,8 +69,8 @@ def open_movie(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 @contextmanager
-def open_still(path: Path) -> Iterator[av.VideoFrame]:
-    """Decodes one file of an image sequence.
+def open_still(path: Path) -> Iterator[tuple[av.VideoFrame, VideoStream]]:
+    """Decodes one file of an image sequence; the stream says what the frame does not.
 
     Raises:
         PlateError: Not a file, or not a picture.
@@ -84,7 +84,7 @@ def open_still(path: Path) -> Iterator[av.VideoFrame]:
             frame = next(container.decode(container.streams.video[0]), None)
             if frame is None or frame.is_corrupt:
                 raise PlateError(f"{path}: frame: got a damaged picture, expected a whole one")
-            yield frame
+            yield frame, container.streams.video[0]
     except (av.error.FFmpegError, OSError) as error:
         raise PlateError(
             f"{path}: frame: got a file that cannot be decoded ({reason(error)}), "

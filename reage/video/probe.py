@@ -216,7 +216,7 @@ def _probe_sequence(
         return probe_exr_sequence(path, numbers, frame_rate=frame_rate, frames=frames)
     if frame_rate is None:
         frame_rate = assumed_rate(path)
-    with open_still(pattern.path_of(numbers[0])) as frame:
+    with open_still(pattern.path_of(numbers[0])) as (frame, stream):
         _warn_of_oddities(path, frame)
         return PlateInfo(
             path=str(path),
@@ -230,5 +230,7 @@ def _probe_sequence(
             bit_depth=bits_of(frame.format),
             is_float=is_float_format(frame.format.name),
             tags=tags_of(frame),
+            timecode=frame.metadata.get("timecode"),
+            pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
             missing=find_missing(numbers),
         )

@@ -74,7 +74,7 @@ def _read_sequence(
         if info.canvas is not None:
             yield number, Image(read_exr_pixels(info, number, path), colourspace, None)
             continue
-        with open_still(path) as frame:
+        with open_still(path) as (frame, _):
             yield number, _image(info, frame, number, colourspace=colourspace)
 
 

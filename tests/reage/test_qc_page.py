@@ -96,7 +96,7 @@ def test_page_is_self_contained_well_formed_and_without_scripts():
     assert len(page.sources) == 3
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
     assert "script" not in page.tags
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 5
 
 
 def test_page_says_verdict_consent_prior_digests_and_that_it_is_ai_altered():
@@ -128,6 +128,23 @@ def test_page_escapes_names_from_strangers():
     assert "script" not in page.tags
     assert not any(source.startswith("http") for source in page.sources)
     assert any("<script>alert" in word for word in page.words)
+
+
+def test_page_shows_coverage_consent_colour_and_what_came_out():
+    integrity = tuple(
+        FrameIntegrity(
+            frame_number=n, outside_matte_difference=0.0, num_nonfinite=0, matte_coverage=0.05
+        )
+        for n in FRAMES
+        if n != 1006
+    )
+    actor = replace(REPORT.actors[0], consent_terms="to render, shows demo, until 2027-01-01")
+    words = {"outputs": {"master, 12 frames": "cd" * 32}, "colour": "ACEScct (show.ocio)"}
+    page = render_page(replace(REPORT, integrity=integrity, actors=(actor,), **words))
+    covered = re.findall(r'<polyline class="s-main" points="([^"]*)"><title>matte', page)
+    assert [len(points.split()) for points in covered] == [5, 6], "broken where a frame is missing"
+    for text in ("until 2027-01-01", "ACEScct (show.ocio)", "master, 12 frames", "cd" * 32):
+        assert text in page
 
 
 def test_chart_breaks_its_line_where_a_figure_is_missing():

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from reage.colour import add_display_change, name_colourspace, to_display
 from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.image import Image
@@ -122,6 +123,39 @@ def test_read_frames_of_dpx_equals_its_codes(tmp_path, pixel_format, bits):
     assert (number, info.bit_depth) == (100, bits)
     full = np.float32(2**bits - 1)
     np.testing.assert_array_equal(np.rint(image.pixels * full).astype(np.uint16), codes)
+
+
+def test_dpx_log_plate_has_its_timecode_and_shows_film_density_as_light(tmp_path):
+    codes = np.full((12, 16, 3), 445, np.uint16)  # ADX10's middle grey
+    frame = frame_from_codes(codes, "gbrp10le")
+    context = av.CodecContext.create("dpx", "w")
+    context.width, context.height, context.pix_fmt = 16, 12, "gbrp10le"
+    context.time_base = Fraction(1, 24)
+    data = bytearray(b"".join(map(bytes, context.encode(frame))))
+    data[1664:1664] = bytes(384)  # the television header, as scanners write it
+    data[4:8] = (2048).to_bytes(4, "little")
+    data[1920:1924] = (0x10203007).to_bytes(4, "little")
+    (tmp_path / "d.0100.dpx").write_bytes(data)
+    info = probe(tmp_path / "d.%04d.dpx", frame_rate=RATE)
+    assert (info.timecode, info.bit_depth) == ("10:20:30:07", 10)
+    ((_, image),) = read_frames(info, info.frames, colourspace=name_colourspace("ADX10"))
+    assert 0.3 < to_display(image).mean() < 0.6
+    zero = np.zeros_like(image.pixels)
+    back = add_display_change(image, zero, np.ones((12, 16), np.float32))
+    assert back.pixels.tobytes() == image.pixels.tobytes()
+
+
+def test_read_frames_of_dnxhr_from_anywhere(write_plate):
+    path = write_plate("p.mov", "dnxhr_hqx", width=320, height=180, timecode="10:00:00:12")
+    info = probe(path)
+    assert (info.codec, info.pixel_format, info.bit_depth) == ("dnxhd", "yuv422p10le", 10)
+    assert info.timecode == "10:00:00:12"
+    for first in (1001, 1007, 1012):
+        frames = FrameRange(first, 1012)
+        found = [
+            index_of(image, 12) for _, image in read_frames(info, frames, colourspace="rec709")
+        ]
+        assert np.allclose(found, np.arange(first - 1001, 12), atol=0.1)
 
 
 def test_read_frames_refuses_frames_outside_the_plate_at_once(write_plate):
