@@ -221,7 +221,14 @@ def _coverage_chart(report: QCReport) -> dict[str, Any] | None:
     # A frame that is not there breaks the line.
     values = [(number, covered.get(number)) for number in report.frames]
     series = _in_percent([Series(label="matte", css_class="s-main", values=values)])
-    svg = line_chart(series, frames=report.frames, height=120, decimals=1)
+    highest = max(value for _, value in series[0].values if value is not None)
+    svg = line_chart(
+        series,
+        frames=report.frames,
+        height=120,
+        y_range=(0.0, max(1.25 * highest, 0.1)),
+        decimals=1,
+    )
     return _chart("Matte, % of the picture", series, svg)
 
 

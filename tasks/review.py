@@ -47,6 +47,7 @@ from tasks.outputs import ActorWork, Outputs, ShotWork, write_shot_timeline
 from tasks.refs import ChunkRef, FrameSetRef, JobRef, MeasuresRef, PackageRef, PriorRef
 
 SHEET_ROWS = 5
+_PACKAGES = ("reage", "torch", "av", "opencolorio", "openexr", "prefect")
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +183,7 @@ def _report(
             max_age=config.max_age,
             summary=prior.judged_by,
         ),
-        versions={name: installed_version(name) for name in ("reage", "torch", "av", "prefect")},
+        versions={name: installed_version(name) for name in _PACKAGES},
         digests=_inputs(shot),
         colour=_colour(shot.frame_set),
         thresholds=QCThresholds(**shot.manifest.qc.model_dump()),
