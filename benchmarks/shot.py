@@ -1,4 +1,4 @@
-"""Seconds a frame by stage at 720p and 1080p, and peak memory against shot length.
+"""Seconds a frame by stage from 720p to 2160p, peak memory of each, and against shot length.
 
     make bench
 
@@ -22,9 +22,9 @@ from rich.table import Table
 
 from benchmarks.record import record
 
-SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
+SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "2160p": (3840, 2160)}
 LENGTHS = (48, 480)
-SPEED_FRAMES = 48
+SPEED_FRAMES = {"720p": 48, "1080p": 48, "2160p": 24}  # a chunk at least
 MEMORY_SIZE = (640, 360)
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     if arguments.case:
         sys.stdout.write(json.dumps(run_case(arguments.plate, *arguments.case)) + "\n")
         return
-    cases = {name: _in_process(size, SPEED_FRAMES) for name, size in SIZES.items()}
+    cases = {name: _in_process(size, SPEED_FRAMES[name]) for name, size in SIZES.items()}
     memory = {str(n): _in_process(MEMORY_SIZE, n)["peak_memory_mib"] for n in LENGTHS}
     figures = {
         "frames": SPEED_FRAMES,

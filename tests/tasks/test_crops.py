@@ -1,10 +1,12 @@
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from reage.colour import to_display
+from reage.colour import name_colourspace, to_display
 from reage.framerange import FrameRange
 from reage.image import Image
 from reage.patches import PatchWriter
@@ -14,6 +16,7 @@ from tasks.crops import (
     batches,
     chunk_frames,
     plate_frames,
+    shot_frames,
     to_tensor,
 )
 from tasks.gpu import loaded_prior
@@ -86,6 +89,37 @@ def test_frames_of_a_chunk_are_the_plate_with_the_patch_where_the_matte_is(two_f
         np.testing.assert_array_equal(result.pixels[matte == 0], plate.pixels[matte == 0])
         expected = plate.pixels[matte > 0] + np.float32(0.6)
         np.testing.assert_array_equal(result.pixels[matte > 0], expected)
+
+
+def test_frames_of_an_anamorphic_plate_are_seen_square_and_changed_on_their_own_grid(
+    two_faces, tmp_path
+):
+    squeezed = replace(two_faces.frame_set, pixel_aspect=Fraction(2), exposure=0.0)
+    frames = FrameRange(1002, 1003)
+    matte = np.zeros((HEIGHT, 2 * WIDTH), np.float32)
+    matte[10:20, 60:100] = 1.0
+    with PatchWriter(tmp_path) as patches:
+        for frame, image in plate_frames(squeezed, frames):
+            assert (image.width, image.height) == (2 * WIDTH, HEIGHT)
+            patches.write(frame, image.with_pixels(image.pixels + np.float32(0.25)), matte)
+    chunk = ChunkRef(folder=str(tmp_path), digest="", frames=frames)
+    plain = dict(plate_frames(two_faces.frame_set, frames))
+    for found in shot_frames(squeezed, chunk):
+        np.testing.assert_array_equal(found.plate.pixels, plain[found.number].pixels)
+        assert found.seen_result.width == 2 * WIDTH
+        outside = found.matte == 0
+        np.testing.assert_array_equal(found.result.pixels[outside], found.plate.pixels[outside])
+        step = (found.result.pixels - found.plate.pixels)[12:18, 32:48]
+        np.testing.assert_allclose(step, 0.25, atol=1e-6)
+
+
+def test_plate_is_seen_under_its_exposure(two_faces):
+    log = replace(two_faces.frame_set, colourspace=name_colourspace("ACEScct"))
+    frame = FrameRange(1001, 1001)
+    [(_, darker)] = plate_frames(log, frame)
+    [(_, brighter)] = plate_frames(replace(log, exposure=1.0), frame)
+    np.testing.assert_array_equal(darker.pixels, brighter.pixels)
+    assert np.median(to_display(brighter) - to_display(darker)) > 0.05
 
 
 def test_one_frame_of_a_chunk_can_be_read_alone(two_faces, tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reage.errors import PlateError, StorageError
+from reage.errors import ColourError, PlateError, StorageError
 from reage.framerange import FrameRange
 from reage.video import probe, read_frames
 from reage.workspace import Workspace
@@ -20,14 +20,15 @@ def codes(index):
     return np.full((36, 64, 3), 2000 + 1000 * index, np.uint16)
 
 
-def locate(uri, workspace, *, first, last, first_frame=1001, frame_rate=None):
+def locate(uri, workspace, *, first, last, first_frame=1001, frame_rate=None, **settings):
     return locate_plate.fn(
         str(uri),
         frames=FrameRange(first, last),
         first_frame=first_frame,
-        colourspace="rec709",
+        colourspace=settings.pop("colourspace", "rec709"),
         frame_rate=frame_rate,
         workspace=workspace,
+        **settings,
     )
 
 
@@ -55,6 +56,26 @@ def test_plate_is_located_with_the_studios_frame_numbers(movie, workspace):
     assert ref.frames == FrameRange(102, 105)
     assert level_of(ref, 102) == 3000
     assert level_of(ref, 105) == 6000
+
+
+def test_colour_configuration_is_part_of_what_results_depend_on(movie, workspace):
+    there = {"first": 1001, "last": 1004}
+    plain = locate(movie, workspace, **there)
+    logs = [
+        locate(movie, workspace, **there, colourspace="ACEScct", ocio=f"ocio://{name}")
+        for name in ("cg-config-v2.1.0_aces-v1.3_ocio-v2.3", "cg-config-v2.2.0_aces-v1.3_ocio-v2.4")
+    ]
+    brighter = locate(movie, workspace, **there, colourspace="ACEScct", exposure=0.5)
+    contents = [ref.content for ref in (plain, *logs, brighter)]
+    assert plain.colour_digest is None and all(ref.colour_digest for ref in logs)
+    assert len(set(contents)) == 4
+    assert not any("ocio" in str(content) for content in contents), "nor where it lies"
+
+
+def test_unknown_colourspace_is_one_sentence_before_anything_is_fetched(workspace, monkeypatch):
+    monkeypatch.delenv("OCIO", raising=False)
+    with pytest.raises(ColourError, match="did you mean ACEScg"):
+        locate("s3://nowhere/p.mov", workspace, first=1, last=2, colourspace="ACEScgg")
 
 
 def test_file_uri_is_the_path(movie, workspace):

@@ -111,6 +111,48 @@ def test_image_sequence_needs_a_frame_rate_and_has_its_own_numbers():
     assert numbered_low.frames.first == 0
 
 
+def plate(**keys):
+    return shot(**{f"plate__{key}": value for key, value in keys.items()}).plate
+
+
+@pytest.mark.parametrize("name", ["rec709", "srgb"])
+def test_exposure_of_what_was_made_for_a_screen_is_refused(name):
+    with pytest.raises(ValueError, match=f"expected 0, as {name} is made for a screen"):
+        plate(colourspace=name, exposure=0.5)
+    assert plate(colourspace=name, ocio="show.ocio", exposure=0.5).exposure == 0.5
+    assert plate(colourspace="acescg", exposure=-1.5).exposure == -1.5
+
+
+@pytest.mark.parametrize(
+    ("written", "aspect"), [(2, Fraction(2)), (1.8, Fraction(9, 5)), ("4/3", Fraction(4, 3))]
+)
+def test_pixel_aspect_is_an_exact_fraction(written, aspect):
+    assert plate(pixel_aspect=written).pixel_aspect == aspect
+
+
+@pytest.mark.parametrize("written", [0, 5, "2:1", True, "1/0"])
+def test_pixel_aspect_refuses_what_is_none(written):
+    with pytest.raises(ValueError, match="pixel_aspect"):
+        plate(pixel_aspect=written)
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/show.ocio", "ocio://", "ocio://a b"])
+def test_colour_configuration_refuses_places_that_are_none(place):
+    with pytest.raises(ValueError, match="ocio"):
+        plate(colourspace="ACEScct", ocio=place)
+
+
+def test_limits_of_quality_control_are_those_that_reports_are_judged_by():
+    from dataclasses import asdict
+
+    from reage.qc import QCThresholds
+
+    assert shot().qc.model_dump() == asdict(QCThresholds())
+    assert shot(qc={"min_identity": 0.7}).qc.min_identity == 0.7
+    with pytest.raises(ValueError, match="min_likeness"):
+        shot(qc={"min_likeness": 0.7})
+
+
 def test_handles_may_not_reach_before_the_plate():
     (mistake,) = mistakes(plate__handles=11)
     assert mistake == (

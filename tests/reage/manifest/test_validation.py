@@ -68,6 +68,33 @@ def test_validate_looks_for_the_frames_of_an_image_sequence(manifests, pattern):
     assert validate(shot, today=TODAY).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (
+            "colourspace: ARRI LogC5 (EI800)",
+            "colourspace: got 'ARRI LogC5 (EI800)', expected one of the ",
+        ),
+        (
+            "colourspace: sRGB - Display",
+            "colourspace: got 'sRGB - Display' of ocio://",
+        ),
+        (
+            "colourspace: show_log\n  ocio: show.ocio",
+            "ocio: got No such file or directory, expected a file",
+        ),
+    ],
+)
+def test_validate_looks_colourspaces_up(manifests, monkeypatch, keys, sentence):
+    monkeypatch.delenv("OCIO", raising=False)
+    shot = manifests / "shots/demo/sq010/sh0010.yaml"
+    spoil(shot, ("  cut_in: 1001 ", f"  {keys}\n  cut_in: 1001 "))
+    [line] = lines(validate(manifests, today=TODAY), manifests)
+    assert f"plate.{sentence}" in line
+    spoil(shot, (keys, "colourspace: ARRI LogC3 (EI800)"))
+    assert validate(manifests, today=TODAY).is_valid
+
+
 def test_validate_names_a_near_actor_when_there_is_none(manifests):
     spoil(manifests / "shots/demo/sq010/sh0010.yaml", ("actor: ada ", "actor: adda "))
     assert lines(validate(manifests, today=TODAY), manifests) == [
