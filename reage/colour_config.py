@@ -36,11 +36,13 @@ class ConfigColourspace:
         name: As images carry it.
         is_linear: Proportional to light.
         files: LUTs that its transforms read.
+        stamps: Which state of each file they were read in.
     """
 
     name: str
     is_linear: bool
     files: tuple[str, ...]
+    stamps: tuple[tuple[int, int] | None, ...]
     _to_rec709: OCIO.CPUProcessor
     _from_rec709: OCIO.CPUProcessor
     is_display_referred: bool = False
@@ -114,7 +116,13 @@ def find_config_colourspace(name: str) -> ConfigColourspace:
         ColourError: The configuration cannot be read, or has no way from it to linear BT.709.
     """
     place, _, own = name.rpartition(_SEPARATOR)
-    return _colourspace(place, own, _stamp(place))
+    space = _colourspace(place, own, _stamp(place))
+    if space.stamps != tuple(map(_stamp, space.files)):  # a LUT was replaced while we ran
+        OCIO.ClearAllCaches()
+        _loaded.cache_clear()
+        _colourspace.cache_clear()
+        space = _colourspace(place, own, _stamp(place))
+    return space
 
 
 def config_digest(name: str) -> str:
@@ -135,7 +143,7 @@ def _stamp(place: str) -> tuple[int, int] | None:
     except OSError as error:
         raise ColourError(
             f"{place}: OpenColorIO configuration: got {error.strerror}, expected a file; correct "
-            "plate.ocio or $OCIO"
+            "plate.ocio or $OCIO, or bring the LUT back"
         ) from error
     return found.st_mtime_ns, found.st_size
 
@@ -180,6 +188,7 @@ def _colourspace(place: str, own: str, stamp: tuple[int, int] | None) -> ConfigC
             name=f"{place}{_SEPARATOR}{own}",
             is_linear=config.isColorSpaceLinear(own, OCIO.REFERENCE_SPACE_SCENE),
             files=tuple(sorted(files)),
+            stamps=tuple(map(_stamp, sorted(files))),
             _to_rec709=_exact(there),
             _from_rec709=_exact(back),
         )

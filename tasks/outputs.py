@@ -202,7 +202,7 @@ def write_shot_timeline(shot: ShotWork, marks: Sequence[tuple[int, str]], path: 
         frame_rate=info.frame_rate,
         plate=Medium(
             name=f"{manifest.shot_id.code} plate",
-            place=plate if "://" in plate else f"file://{plate}",
+            place=plate if "://" in plate else _as_uri(Path(plate)),
             frames=info.frames,
             timecode=info.timecode,
         ),
@@ -214,6 +214,11 @@ def write_shot_timeline(shot: ShotWork, marks: Sequence[tuple[int, str]], path: 
         ),
         marks=marks,
     )
+
+
+def _as_uri(plate: Path) -> str:
+    """Returns a plate's URI, the pattern in its file name left as it is."""
+    return f"{plate.parent.as_uri()}/{plate.name}"
 
 
 def _slate(shot: ShotWork) -> Slate:

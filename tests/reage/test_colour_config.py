@@ -145,8 +145,11 @@ def test_configuration_of_a_studio_is_found_by_path_and_by_environment(studio, m
 
 def test_digest_follows_the_configuration_and_its_luts_and_not_where_they_lie(studio, tmp_path):
     digest = config_digest(name_colourspace("show_log", ocio=studio))
-    (tmp_path / "luts" / "grade.spi1d").write_text(LUT % "0.9")
+    grey = Image(np.full((1, 1, 3), 0.4, np.float32), name_colourspace("show_log", ocio=studio))
+    before = to_display(grey)
+    (tmp_path / "luts" / "grade.spi1d").write_text(LUT % "0.90")
     assert config_digest(name_colourspace("show_log", ocio=studio)) != digest
+    assert (to_display(grey) < before).all(), "nor is the former LUT taken for the new one"
     assert len(digest) == len(hashlib.sha256().hexdigest())
 
 
