@@ -58,6 +58,7 @@ MODEL_ORDER = {
     },
     "losses": {"shapes", "ops"},
     "landscape": set(),
+    "continual": {"shapes", "losses", "training", "ops", "stylegan2", "lora", "face", "ageing"},
 }
 
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "misc", "base", "manager"}

@@ -1,0 +1,1 @@
+"""Learning a person in increments without forgetting the earlier ones: experience replay."""
