@@ -13,7 +13,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-mli bench-mytm bench-plate bench-prior bench-published bench-triplane bench-video clean
+        bench-continual bench-mli bench-mytm bench-plate bench-prior bench-published bench-triplane \
+        bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +75,9 @@ bench-video: $(STAMP) ## judge how a shot holds over time, by mode: CLIPS="<movi
 
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection
+
+bench-continual: $(STAMP) ## what nightly updates remember, by buffer: CLIPS="<movie> ..." DATA=<utkface folder> JUDGES=<evaluators folder>
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.continual --data $(DATA) --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS))
 
 bench-mli: $(STAMP) ## loss and error between a network's start and end: plateaus, biases, depth, scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mli

@@ -6,17 +6,16 @@ Shapes: A target ages, R crop size, K references.
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.judges import CropJudge
 from benchmarks.sitting import TARGETS, Portrait, Sitting
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.personal_pass import Personal, PhotoBatch
 from models.training import pictures
 
-_FIVE_POINTS = ((33, 133), (362, 263), (4, 4), (61, 61), (291, 291))  # mesh, ends averaged
 _DECODED_AT_ONCE = 4
 
 
@@ -32,10 +31,7 @@ class Examiner:
         self, prior: CompactPrior, sitting: Sitting, identity: Any, age: Any, align: Any
     ) -> None:
         self._prior, self._sitting = prior, sitting
-        self._identity, self._age = identity, age
-        places = dict(zip(prior.alignment.landmark_indices, prior.alignment.template, strict=True))
-        five = [np.mean([places[a], places[b]], axis=0) for a, b in _FIVE_POINTS]
-        self._to_judge = align(np.array(five))
+        self._judge, self._age = CropJudge(identity, align, prior.alignment), age
         self._references = {
             target: [embed(faces) for embed in self._embedders]
             for target, faces in sitting.references.items()
@@ -43,17 +39,7 @@ class Examiner:
 
     @property
     def _embedders(self) -> tuple[Callable[[NDArray[np.uint8]], NDArray[np.float32]], ...]:
-        return self._by_judge, self._by_own
-
-    def _by_judge(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        cut = [
-            cv2.warpAffine(
-                face, self._to_judge, (96, 112), flags=cv2.INTER_CUBIC,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-            for face in faces
-        ]  # fmt: skip
-        return np.asarray(self._identity.embed_crops(np.stack(cut)))
+        return self._judge.embed, self._by_own
 
     @torch.no_grad()
     def _by_own(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

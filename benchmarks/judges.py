@@ -13,15 +13,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.ageing.prior import TemplateAlignment
+
 Picture = NDArray[np.uint8]
 
 _BATCH = 64
 _SIDE = 112  # pixels that the age judge sees a face at
+_CROP_POINTS = ((33, 133), (362, 263), (4, 4), (61, 61), (291, 291))  # mesh, ends averaged
 
 
 def load_judges(folder: Path) -> tuple[Any, Any]:
@@ -33,6 +37,32 @@ def load_judges(folder: Path) -> tuple[Any, Any]:
 def judge_alignment(folder: Path) -> Any:
     """Returns what takes five points (5, 2) to the identity judge's crop, as (2, 3)."""
     return _module(folder / "judge.py").similarity_to_template
+
+
+class CropJudge:
+    """The identity judge, looking at crops that lie as a prior wants them.
+
+    Args of the constructor:
+        identity: See `load_judges`.
+        align: See `judge_alignment`.
+        alignment: Of the crops.
+    """
+
+    def __init__(self, identity: Any, align: Any, alignment: TemplateAlignment) -> None:
+        places = dict(zip(alignment.landmark_indices, alignment.template, strict=True))
+        five = [np.mean([places[a], places[b]], axis=0) for a, b in _CROP_POINTS]
+        self._identity, self._to_judge = identity, align(np.array(five))
+
+    def embed(self, faces: Picture) -> NDArray[np.float32]:
+        """Returns unit identity embeddings (N, E) of crops (N, R, R, 3)."""
+        cut = [
+            cv2.warpAffine(
+                face, self._to_judge, (96, 112), flags=cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for face in faces
+        ]  # fmt: skip
+        return np.asarray(self._identity.embed_crops(np.stack(cut)))
 
 
 def _module(path: Path) -> ModuleType:

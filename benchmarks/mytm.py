@@ -84,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     place = options.work / f"steps-{options.steps}"
     place.mkdir(parents=True, exist_ok=True)
-    _save_crops(options.data, place / "faces.npz")
+    save_crops(options.data, place / "faces.npz")
     groups: dict[str, list[int | str]] = {"synthetic": list(range(options.actors))}
     crops = dict(_collected(manifest, options.work) for manifest in options.collection)
     groups |= {name: [name] for name in crops}
@@ -124,7 +124,7 @@ def _collected(manifest: Path, work: Path) -> tuple[str, Path]:
     return manifest.stem, Path(collection.path).resolve()
 
 
-def _save_crops(data: Path, path: Path) -> None:
+def save_crops(data: Path, path: Path) -> None:
     """Aligns held-out faces once; ages and genders beside them."""
     if path.is_file():
         return

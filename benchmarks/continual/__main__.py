@@ -1,0 +1,153 @@
+"""Personal streams of ten increments, every way of choosing a buffer, and what is forgotten.
+
+    python -m benchmarks.continual --clips CLIP ... --data FOLDER --judges FOLDER
+                                   [--actors 3] [--rounds 4] [--minutes M] [--summary]
+
+Streams are cut from CLIPS, one person each, and made of synthetic actors, faces of DATA that no
+network has seen; see streams.py. The personal generator is the compact prior's synthesis at 64 px.
+Rows are learnt in rounds, so that a run that is cut has something of everything: bounds and B = 3,
+a second seed of these, the other sizes and k-means, a third seed. Every row is kept in the work
+folder; a run goes on where it was cut. Likeness is judged by a network of others in JUDGES, which
+nothing is learnt from.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.continual.figure import draw
+from benchmarks.continual.judging import SYNTHESISED, Encoded, Examiner
+from benchmarks.continual.rows import SIZE, Row, Schooling, run_row
+from benchmarks.continual.selecting import measure_selection
+from benchmarks.continual.streams import (
+    HELD_OUT,
+    INCREMENTS,
+    TAUGHT,
+    clip_stream,
+    load_stream,
+    save_stream,
+    synthetic_stream,
+)
+from benchmarks.continual.summary import show, summarise
+from benchmarks.judges import CropJudge, judge_alignment, load_judges
+from benchmarks.mytm import save_crops, synthetic_actor
+from benchmarks.record import record
+from models.ageing.compact_prior import CompactPrior
+from models.ageing.loading import load_prior
+
+PRIOR = Path(__file__).parents[2] / "models" / "priors" / "compact"
+FIGURE = Path(__file__).parents[2] / "docs" / "images" / "continual.png"
+SIZES = (3, 5, 10)
+
+
+def main() -> None:
+    """Runs what is not finished, prints the tables, records the figures and draws the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=Path, nargs="*", default=[])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--judges", type=Path, required=True)
+    parser.add_argument("--actors", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=Schooling.steps)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no row later")
+    parser.add_argument("--summary", action="store_true", help="of what is finished; run nothing")
+    parser.add_argument("--work", type=Path, default=Path("work/bench-continual"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    schooling = Schooling(steps=options.steps)
+    place = options.work / f"steps-{options.steps}"
+    place.mkdir(parents=True, exist_ok=True)
+    if not options.summary:
+        _run_all(options, place, schooling)
+        _keep_selection(options.work / "selection.json")
+    rows = [json.loads(path.read_text()) for path in sorted(place.glob("*.json"))]
+    summary = summarise(rows)
+    show(summary)
+    streams = sorted({row["stream"] for row in rows})
+    record(
+        "continual",
+        {
+            "streams": streams,
+            "increments": INCREMENTS,
+            "photographs": {"taught": TAUGHT, "held_out": HELD_OUT, "synthesised": SYNTHESISED},
+            "pixels": SIZE,
+            "schooling": asdict(schooling),
+            "rows": len(rows),
+            "processor_seconds": round(sum(row["seconds"] for row in rows)),
+            **summary,
+            "selection": json.loads((options.work / "selection.json").read_text()),
+        },
+    )
+    draw(rows, FIGURE)
+    Console().print(f"picture: {FIGURE}")
+
+
+def planned(streams: list[str], rounds: int) -> Iterator[Row]:
+    """Yields the rows of the first rounds, stream by stream in each."""
+    first = [("none", 0), ("random", 3), ("hull", 3)]
+    rest = [("kmeans", 3), *((s, n) for n in SIZES[1:] for s in ("random", "hull", "kmeans"))]
+    plan: list[tuple[int, list[Any]]] = [
+        (0, [*first, ("joint", 0)]), (1, first), (0, rest), (2, first),
+    ]  # fmt: skip
+    for seed, kinds in plan[:rounds]:
+        for stream in streams:
+            yield from (Row(stream, strategy, size, seed) for strategy, size in kinds)
+
+
+def _run_all(options: argparse.Namespace, place: Path, schooling: Schooling) -> None:
+    prior = load_prior(PRIOR)
+    assert isinstance(prior, CompactPrior)
+    streams = _streams(options, prior)
+    identity, _ = load_judges(options.judges)
+    judge = CropJudge(identity, judge_alignment(options.judges), prior.alignment)
+    known: dict[str, tuple[Encoded, Examiner]] = {}
+    begun = time.monotonic()
+    for row in track(list(planned(list(streams), options.rounds)), "rows"):
+        path = place / f"{row.name}.json"
+        if path.is_file():
+            continue
+        if time.monotonic() - begun > 60 * options.minutes:
+            break
+        if row.stream not in known:
+            stream = load_stream(streams[row.stream])
+            encoded = Encoded.of(stream, prior, size=SIZE)
+            known[row.stream] = encoded, Examiner(prior, stream, encoded, judge)
+        figures = run_row(row, prior, *known[row.stream], schooling)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(figures))
+        partial.replace(path)
+
+
+def _streams(options: argparse.Namespace, prior: CompactPrior) -> dict[str, Path]:
+    """Makes the streams that are missing; returns where they are, by name."""
+    found = {}
+    for number, clip in enumerate(options.clips, start=1):
+        path = options.work / "streams" / f"clip-{number}.npz"
+        if not path.is_file():
+            save_stream(clip_stream(clip, prior, seed=number), path)
+        found[f"clip {number}"] = path
+    faces = options.work / "faces.npz"
+    for number in range(1, options.actors + 1):
+        path = options.work / "streams" / f"actor-{number}.npz"
+        if not path.is_file():
+            save_crops(options.data, faces)
+            save_stream(synthetic_stream(synthetic_actor(prior, faces, number), seed=number), path)
+        found[f"actor {number}"] = path
+    return dict(sorted(found.items(), key=lambda item: (item[0].split()[1], item[0])))
+
+
+def _keep_selection(path: Path) -> None:
+    if not path.is_file():
+        path.write_text(json.dumps(measure_selection(), indent=1))
+
+
+if __name__ == "__main__":
+    main()

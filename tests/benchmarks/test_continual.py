@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.continual.__main__ import planned
+from benchmarks.continual.figure import draw
+from benchmarks.continual.judging import MEASURES, Encoded
+from benchmarks.continual.rows import Row, Schooling, run_row
+from benchmarks.continual.streams import (
+    HELD_OUT,
+    INCREMENTS,
+    TAUGHT,
+    Stream,
+    load_stream,
+    save_stream,
+    synthetic_stream,
+)
+from benchmarks.continual.summary import figures_of, recovered, summarise
+from models.ageing.compact_prior import CompactPrior, tiny_config
+from models.ageing.prior import TemplateAlignment
+from models.ageing.synthetic_actor import SyntheticActor
+
+T = 3
+ALIGNMENT = TemplateAlignment(
+    landmark_indices=(33, 263, 1), template=((16.0, 24.0), (48.0, 24.0), (32.0, 40.0)), size=64
+)
+
+
+@pytest.fixture(scope="module")
+def prior():
+    torch.manual_seed(0)
+    return CompactPrior(tiny_config(resolution=64), ALIGNMENT).eval().requires_grad_(False)
+
+
+class _Noting:
+    """Examines nothing; says which increments it was asked about."""
+
+    def __init__(self):
+        self.asked = []
+
+    def examine(self, decode, increment):
+        self.asked.append(increment)
+        assert callable(decode)
+        return {name: float(len(self.asked)) for name in MEASURES}
+
+
+def _row(stream, strategy, size, seed, forgotten):
+    """A row whose distance on increment 0 rises by `forgotten` at the end."""
+    matrix = np.where(np.tri(T, dtype=bool), 1.0, np.nan)
+    matrix[-1, 0] += forgotten
+    lists = [[None if np.isnan(v) else v for v in line] for line in matrix]
+    return {
+        "stream": stream, "strategy": strategy, "size": size, "seed": seed,
+        "matrices": dict.fromkeys(MEASURES, lists), "seconds": 1.0,
+    }  # fmt: skip
+
+
+def test_photographs_of_an_increment_are_alike_and_none_is_both_taught_and_held_out(prior):
+    crops = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(4)) * 2 - 1
+    actor = SyntheticActor.between(prior, crops[:1], [crops[1:2], crops[2:]], age=45.0, amount=0.5)
+    stream = synthetic_stream(actor, seed=1)
+    assert stream.taught.shape == (INCREMENTS, TAUGHT, 64, 64, 3)
+    assert stream.held_out.shape == (INCREMENTS, HELD_OUT, 64, 64, 3)
+    faces = stream.taught.astype(float)
+    within = np.abs(faces[:, 0] - faces[:, 10]).mean()
+    between = np.abs(faces[:-1, 0] - faces[1:, 0]).mean()
+    assert within < 0.6 * between
+    taught = {face.tobytes() for increment in stream.taught for face in increment}
+    assert not taught & {face.tobytes() for increment in stream.held_out for face in increment}
+
+
+def test_a_stream_comes_back_as_it_was_saved(tmp_path):
+    stream = Stream(np.full((2, 3, 4, 4, 3), 7, np.uint8), np.zeros((2, 1, 4, 4, 3), np.uint8))
+    save_stream(stream, tmp_path / "s.npz")
+    again = load_stream(tmp_path / "s.npz")
+    assert (again.taught == stream.taught).all()
+    assert (again.held_out == stream.held_out).all()
+
+
+@pytest.mark.parametrize(("strategy", "size"), [("none", 0), ("hull", 2), ("joint", 0)])
+def test_a_row_examines_every_increment_so_far_and_leaves_the_prior(prior, strategy, size):
+    pixels = np.random.default_rng(0).integers(0, 255, (T, 4, 64, 64, 3)).astype(np.uint8)
+    encoded = Encoded.of(Stream(pixels, pixels[:, :2]), prior, size=64)
+    before = {name: tensor.clone() for name, tensor in prior.state_dict().items()}
+    examiner = _Noting()
+    row = Row("s", strategy, size, 0)
+    made = run_row(row, prior, encoded, examiner, Schooling(steps=1))
+    each = [0, 1, 2] if strategy == "joint" else [0, 0, 1, 0, 1, 2]
+    assert examiner.asked == each
+    filled = np.isfinite(np.array(made["matrices"]["distance"], dtype=float))
+    assert filled.sum() == len(each)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in prior.state_dict().items())
+
+
+def test_summary_pairs_hull_with_random_by_stream_and_seed():
+    rows = [
+        _row(stream, strategy, 3, seed, forgotten)
+        for stream in ("a", "b")
+        for seed in (0, 1)
+        for strategy, forgotten in (("hull", 0.2 + seed), ("random", 0.6 + seed))
+    ]
+    rows.append(_row("c", "hull", 3, 0, 99.0))  # has no partner
+    found = summarise(rows)["hull_against_random"]["3"]["distance"]
+    assert found["pairs"] == 4
+    assert found["difference"] == pytest.approx(-0.4 / (T - 1))
+    assert found["hull_forgets_less"] == 4
+    assert found["by_stream"] == {"a": pytest.approx(-0.2), "b": pytest.approx(-0.2)}
+
+
+def test_recovered_is_the_share_of_the_gap_between_the_bounds():
+    rows = [_row("a", "none", 0, 0, 3.0), _row("a", "hull", 3, 0, 1.0), _row("a", "joint", 0, 0, 0)]
+    groups = summarise(rows)["groups"]
+    assert list(groups) == ["none", "hull-3", "joint"]
+    low, own, high = (figures_of(row)["distance"]["performance"] for row in rows)
+    share = recovered(groups, "hull-3", "distance")
+    assert share == pytest.approx((own - low) / (high - low), abs=1e-3)
+    assert 0 < share < 1
+    assert "forgetting" not in groups["joint"]["distance"]
+
+
+def test_a_cut_run_has_both_bounds_and_both_rivals_of_every_stream_first():
+    whole = list(planned(["a", "b"], rounds=4))
+    assert len({row.name for row in whole}) == len(whole)
+    first = list(planned(["a", "b"], rounds=1))
+    assert whole[: len(first)] == first
+    kinds = {(row.stream, row.strategy) for row in first}
+    assert kinds == {(s, k) for s in "ab" for k in ("none", "random", "hull", "joint")}
+
+
+def test_the_picture_is_drawn_from_whatever_rows_there_are(tmp_path):
+    rows = [_row("a", "none", 0, 0, 3.0), _row("a", "hull", 3, 0, 1.0)]
+    draw(rows, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
