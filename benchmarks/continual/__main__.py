@@ -5,10 +5,10 @@
 
 Streams are cut from CLIPS, one person each, and made of synthetic actors, faces of DATA that no
 network has seen; see streams.py. The personal generator is the compact prior's synthesis at 64 px.
-Rows are learnt in rounds, so that a run that is cut has something of everything: bounds and B = 3,
-a second seed of these, the other sizes and k-means, a third seed. Every row is kept in the work
-folder; a run goes on where it was cut. Likeness is judged by a network of others in JUDGES, which
-nothing is learnt from.
+Rows are learnt in rounds, so that a run that is cut has something of everything: the bounds and
+both rivals at B = 3, a second seed of the rivals, k-means and the other sizes, a third seed. Every
+row is kept in the work folder; a run goes on where it was cut. Likeness is judged by a network of
+others in JUDGES, which nothing is learnt from.
 """
 
 import argparse
@@ -66,8 +66,8 @@ def main() -> None:
     place = options.work / f"steps-{options.steps}"
     place.mkdir(parents=True, exist_ok=True)
     if not options.summary:
-        _run_all(options, place, schooling)
         _keep_selection(options.work / "selection.json")
+        _run_all(options, place, schooling)
     rows = [json.loads(path.read_text()) for path in sorted(place.glob("*.json"))]
     summary = summarise(rows)
     show(summary)
@@ -92,10 +92,10 @@ def main() -> None:
 
 def planned(streams: list[str], rounds: int) -> Iterator[Row]:
     """Yields the rows of the first rounds, stream by stream in each."""
-    first = [("none", 0), ("random", 3), ("hull", 3)]
+    rivals = [("random", 3), ("hull", 3)]
     rest = [("kmeans", 3), *((s, n) for n in SIZES[1:] for s in ("random", "hull", "kmeans"))]
     plan: list[tuple[int, list[Any]]] = [
-        (0, [*first, ("joint", 0)]), (1, first), (0, rest), (2, first),
+        (0, [*rivals, ("none", 0), ("joint", 0)]), (1, rivals), (0, rest), (2, rivals),
     ]  # fmt: skip
     for seed, kinds in plan[:rounds]:
         for stream in streams:

@@ -30,7 +30,7 @@ from models.training import pictures, to_crops
 
 MEASURES = ("distance", "likeness", "kernel", "synthesis_likeness")
 HIGHER_IS_BETTER = {"likeness", "synthesis_likeness"}
-SYNTHESISED = 8
+SYNTHESISED = 6
 _SEED = 2
 _AT_ONCE = 20
 
@@ -87,13 +87,13 @@ class Examiner:
     def examine(self, decode: Decode, increment: int) -> Figures:
         """Returns the measures of a generator on one increment."""
         asked, codes = self._encoded.asked[increment], self._encoded.asked_codes[increment]
-        made = decode(codes).clamp(-1, 1)
         hull = PersonalHull(self._encoded.codes[increment])
         mixes = hull.draw(SYNTHESISED, generator=torch.Generator().manual_seed(_SEED))
-        drawn = decode(mixes).clamp(-1, 1)
-        references = self._references[increment]
-        likeness = (self._embedded(made) * references).sum(axis=1)
-        drawn_likeness = (self._embedded(drawn) @ references.T).max(axis=1)
+        shown = decode(torch.cat([codes, mixes])).clamp(-1, 1)
+        made, drawn = shown[: len(codes)], shown[len(codes) :]
+        references, judged = self._references[increment], self._embedded(shown)
+        likeness = (judged[: len(codes)] * references).sum(axis=1)
+        drawn_likeness = (judged[len(codes) :] @ references.T).max(axis=1)
         return {
             "distance": float(self._perceptual(made, asked).mean()),
             "likeness": float(likeness.mean()),

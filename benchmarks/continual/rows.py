@@ -46,7 +46,7 @@ class Row:
 class Schooling:
     """How every row is learnt."""
 
-    steps: int = 16  # an increment
+    steps: int = 10  # an increment
     learning_rate: float = 2e-3  # the published 3e-4 is for thousands of steps
 
 
@@ -92,6 +92,7 @@ def run_row(
         new = _whole(encoded, np.array(learnt))
         recipe = UpdateRecipe(
             steps=schooling.steps * len(learnt),
+            batch_size=4 if row.strategy == "joint" else 2,  # as many as new and rehearsed are
             learning_rate=schooling.learning_rate,
             seed=row.seed * 1000 + increment,
         )

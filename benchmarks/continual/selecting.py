@@ -16,7 +16,7 @@ _NIGHTS, _TAUGHT = 6, 20
 _LARGE, _LARGE_DRAWS = 10_000, 20  # of 5,000 draws; the time is scaled
 
 
-def measure_selection(*, seeds: int = 3) -> dict[str, Any]:
+def measure_selection(*, seeds: int = 2) -> dict[str, Any]:
     """Returns processor seconds and scores of both searches, by buffer size.
 
     Pools are clusters of six directions each, drawn; a night's pool is twenty codes and the buffer
