@@ -25,6 +25,7 @@ from rich.progress import track
 
 from benchmarks.continual.figure import draw
 from benchmarks.continual.judging import SYNTHESISED, Encoded, Examiner
+from benchmarks.continual.page import fill_in
 from benchmarks.continual.rows import SIZE, Row, Schooling, run_row
 from benchmarks.continual.selecting import measure_selection
 from benchmarks.continual.streams import (
@@ -39,7 +40,7 @@ from benchmarks.continual.streams import (
 from benchmarks.continual.summary import show, summarise
 from benchmarks.judges import CropJudge, judge_alignment, load_judges
 from benchmarks.mytm import save_crops, synthetic_actor
-from benchmarks.record import record
+from benchmarks.record import described, write
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.loading import load_prior
 
@@ -49,7 +50,7 @@ SIZES = (3, 5, 10)
 
 
 def main() -> None:
-    """Runs what is not finished, prints the tables, records the figures and draws the picture."""
+    """Runs what is not finished; records, prints and draws what there is, and fills in the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
     parser.add_argument("--data", type=Path, required=True)
@@ -72,7 +73,7 @@ def main() -> None:
     summary = summarise(rows)
     show(summary)
     streams = sorted({row["stream"] for row in rows})
-    record(
+    document = described(
         "continual",
         {
             "streams": streams,
@@ -86,6 +87,8 @@ def main() -> None:
             "selection": json.loads((options.work / "selection.json").read_text()),
         },
     )
+    write("continual", document)
+    fill_in(document)
     draw(rows, FIGURE)
     Console().print(f"picture: {FIGURE}")
 

@@ -5,6 +5,7 @@ import torch
 from benchmarks.continual.__main__ import planned
 from benchmarks.continual.figure import draw
 from benchmarks.continual.judging import MEASURES, Encoded
+from benchmarks.continual.page import fill_in
 from benchmarks.continual.rows import Row, Schooling, run_row
 from benchmarks.continual.streams import (
     HELD_OUT,
@@ -131,3 +132,37 @@ def test_the_picture_is_drawn_from_whatever_rows_there_are(tmp_path):
     rows = [_row("a", "none", 0, 0, 3.0), _row("a", "hull", 3, 0, 1.0)]
     draw(rows, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000
+
+
+def _document(rows):
+    search = {
+        "nightly": {"3": {"pools": 2, "seconds_authors": 1.0, "seconds_ours": 0.1,
+                          "score_ratio": 0.99, "worst_score_ratio": 1.0, "ours_better": 1,
+                          "ours_worse": 0}},
+        "10000 codes": {"3": {"seconds_ours": 1.0, "score_ours": 2.0,
+                              "seconds_authors_of_5000": 90, "score_authors_of_20": 2.5}},
+    }  # fmt: skip
+    return {
+        "machine": "M", "date": "2026-01-01", "streams": ["a"], "rows": len(rows), "increments": 3,
+        "pixels": 64, "schooling": {"steps": 1, "learning_rate": 0.1}, "processor_seconds": 60,
+        **summarise(rows), "selection": search,
+    }  # fmt: skip
+
+
+def test_the_pages_tables_are_replaced_and_its_words_stay(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- measured -->\nold\n<!-- /measured -->\nAfter.\n")
+    rows = [_row("a", "none", 0, 0, 3.0), _row("a", "hull", 3, 0, 1.0), _row("a", "joint", 0, 0, 0)]
+    fill_in(_document(rows), page)
+    fill_in(_document(rows), page)
+    text = page.read_text()
+    assert text.startswith("Before.\n") and text.endswith("\nAfter.\n")
+    assert "old" not in text
+    assert text.count("| hull, B = 3 | 1 |") == 1
+    with pytest.raises(ValueError, match="got no <!-- measured -->"):
+        fill_in(_document(rows), _written(tmp_path / "bare.md"))
+
+
+def _written(path):
+    path.write_text("Nothing to fill in.\n")
+    return path
