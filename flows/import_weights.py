@@ -5,7 +5,8 @@ from pathlib import Path
 from flows.consent import require_training_consent
 from reage.manifest import load_actor
 from reage.provenance import AuditLog
-from reage.registry.adapters import AdapterRecord, PublishedFacts
+from reage.registry.adapter_facts import PublishedFacts
+from reage.registry.adapters import AdapterRecord
 from tasks.weights import import_published_adapter, import_weights
 
 __all__ = ["import_adapter", "import_weights"]

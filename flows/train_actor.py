@@ -20,7 +20,8 @@ from flows.progress import training_progress
 from reage.collection.portrait_measures import PortraitLimits
 from reage.manifest import ActorManifest, load_actor
 from reage.provenance import AuditLog
-from reage.registry.adapters import AdapterRecord, TrainedFacts, register_adapter
+from reage.registry.adapter_facts import TrainedFacts
+from reage.registry.adapters import AdapterRecord, register_adapter
 from reage.registry.priors import DEFAULT_PRIOR, PriorRecord, find_prior
 from reage.workspace import Workspace
 from tasks.adapters import adapter_recipe, train_adapter

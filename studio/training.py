@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from reage.registry.adapters import AdapterRecord, TrainedFacts
+from reage.registry.adapter_facts import TrainedFacts
+from reage.registry.adapters import AdapterRecord
 from studio.console import marked
 
 

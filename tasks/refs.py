@@ -7,12 +7,15 @@ all workers of a shot share; `digest` is the content key under which the ledger 
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from reage.colour_config import own_name
+from reage.collection.report import CollectionReport
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
-from reage.registry.adapters import AdapterRecord, PublishedFacts
+from reage.registry.adapter_facts import PublishedFacts
+from reage.registry.adapters import AdapterRecord
 from reage.registry.priors import PriorRecord
 
 
@@ -174,16 +177,18 @@ class CollectionRef:
 
     Its arrays, in order of age: `crops` uint8 (N, R, R, 3), sRGB; `ages` float32 (N,), years;
     `age_sources` (N,), `csv`, `name`, `exif` or `estimated`; `names` (N,); `embeddings` float32
-    (N, E), unit; `sharpness` float32 (N,).
+    (N, E), unit; `sharpness` float32 (N,); `hashes` bool (N, 16, 16); `photographs` (N,), SHA-256
+    (hex) of the files.
 
     Attributes:
         path: Of the .npz file.
         digest: Content key of the photographs accepted, their labels and the alignment.
         num_photos: N.
-        min_age: Age in the youngest photograph, years.
+        min_age: Age in the youngest photograph, years; 0 where there is none.
         max_age: Age in the oldest one, years.
         num_refused: Files of the collection that were not accepted.
-        report: Folder of `sheet.png`, `report.html` and `report.json`: what people look at.
+        report: Folder of `sheet.png`, `report.html` and `report.json`: what people look at; and of
+            `refused.npz`, thumbnails of the refused by their place in the report.
     """
 
     path: str
@@ -193,6 +198,22 @@ class CollectionRef:
     max_age: float
     num_refused: int
     report: str
+
+    @classmethod
+    def of(
+        cls, crops: Path, digest: str, summary: CollectionReport, report: Path
+    ) -> "CollectionRef":
+        """Points to what was gathered."""
+        ages = [photo.age for photo in summary.accepted]
+        return cls(
+            path=str(crops),
+            digest=digest,
+            num_photos=len(ages),
+            min_age=min(ages, default=0.0),
+            max_age=max(ages, default=0.0),
+            num_refused=len(summary.refused),
+            report=str(report),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,13 +23,8 @@ from models.published_file import (
     write_tensors,
 )
 from reage.errors import RegistryError, StorageError
-from reage.registry.adapters import (
-    AdapterRecord,
-    PublishedFacts,
-    adapters_folder,
-    find_published,
-    register_adapter,
-)
+from reage.registry.adapter_facts import PublishedFacts
+from reage.registry.adapters import AdapterRecord, adapters_folder, find_published, register_adapter
 from reage.registry.entry import CARD, CONFIG, WEIGHTS
 from reage.registry.priors import list_priors
 from reage.registry.weights import (

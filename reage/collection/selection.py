@@ -20,7 +20,12 @@ from reage.collection.ages import (
     serial_number_warning,
 )
 from reage.collection.consensus import Choice, choose_faces, near_duplicates
-from reage.collection.portrait_measures import FaceMeasures, PortraitLimits, fault_of
+from reage.collection.portrait_measures import (
+    FaceMeasures,
+    PortraitLimits,
+    fault_of,
+    hash_distance,
+)
 
 _MAX_TWIN_YEARS = 2.0
 
@@ -66,6 +71,38 @@ class SelectedPhoto:
         return float(self.photo.apparent_ages[self.face])
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KnownFaces:
+    """Faces of the actor that were learnt before, K.
+
+    Attributes:
+        names: Of their photographs.
+        embeddings: float32, (K, E), unit.
+        hashes: bool, (K, 16, 16).
+    """
+
+    names: tuple[str, ...]
+    embeddings: NDArray[np.float32]
+    hashes: NDArray[np.bool_]
+
+    @property
+    def reference(self) -> NDArray[np.float32]:
+        """Their mean embedding, unit, (E,)."""
+        mean = self.embeddings.mean(axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)
+
+    def print_of(self, item: SelectedPhoto, limits: PortraitLimits) -> str | None:
+        """Returns the name of the photograph that another is a print of, None of none."""
+        similarity = self.embeddings @ item.photo.embeddings[item.face]
+        for row in np.flatnonzero(similarity >= limits.duplicate_similarity):
+            if (
+                hash_distance(self.hashes[row], item.photo.hashes[item.face])
+                <= limits.duplicate_bits
+            ):
+                return self.names[row]
+        return None
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """The photographs accepted, in order of age; the others; and what else needs a look."""
@@ -80,6 +117,7 @@ def select_photos(
     *,
     limits: PortraitLimits,
     reference: NDArray[np.float32] | None = None,
+    known: KnownFaces | None = None,
 ) -> Selection:
     """Chooses the actor's face in every photograph and keeps those that are fit to learn from.
 
@@ -88,7 +126,10 @@ def select_photos(
         limits: What is asked of a face.
         reference: Unit embedding (E,) of the actor; without one the faces that most photographs
             have in common are the actor's.
+        known: Of the actor; the reference where there is no other, and no print of them is kept.
     """
+    if reference is None and known is not None:
+        reference = known.reference
     choices = _choices(photos, limits, reference)
     fit: list[SelectedPhoto] = []
     refused: list[Refusal] = []
@@ -98,6 +139,8 @@ def select_photos(
             refused.append(found)
         else:
             fit.append(found)
+    fit, prints = _without_known(fit, known, limits)
+    refused += prints
     kept, twins, warnings = _without_twins(fit, limits)
     accepted = sorted(kept, key=lambda item: (item.label.age, item.photo.name))
     return Selection(tuple(accepted), tuple(refused + twins), tuple(warnings + _doubts(fit)))
@@ -136,6 +179,20 @@ def _judged(photo: SeenPhoto, choice: Choice, limits: PortraitLimits) -> Selecte
     label = photo.statements[0] if photo.statements else estimate
     minor = minor_refusal(photo.name, [label])
     return minor or SelectedPhoto(photo, choice.face, choice.similarity, label)
+
+
+def _without_known(
+    fit: Sequence[SelectedPhoto], known: KnownFaces | None, limits: PortraitLimits
+) -> tuple[list[SelectedPhoto], list[Refusal]]:
+    if known is None:
+        return list(fit), []
+    prints = {index: known.print_of(item, limits) for index, item in enumerate(fit)}
+    refused = [
+        Refusal(fit[i].photo.name, "near-duplicate", f"got another print of {name}, learnt before")
+        for i, name in prints.items()
+        if name is not None
+    ]
+    return [item for i, item in enumerate(fit) if prints[i] is None], refused
 
 
 def _without_twins(

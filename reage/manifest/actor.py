@@ -16,6 +16,7 @@ from reage.manifest.fields import (
     SchemaVersion,
 )
 from reage.manifest.location import digest_of, resolve_place
+from reage.manifest.nightly import NightlyUpdates
 from reage.manifest.problems import refuse
 
 
@@ -39,6 +40,9 @@ class ActorManifest(ManifestModel):
     )
     references: Annotated[tuple[Place, ...], Field(strict=False)] = Field(
         default=(), description="Photographs that tell the actor from other faces in a shot."
+    )
+    nightly: NightlyUpdates | None = Field(
+        default=None, description="Nightly updates of the actor's adapter; none without it."
     )
     consent: ConsentRecord = Field(description="What the actor has agreed to. Required.")
 

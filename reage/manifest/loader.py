@@ -104,6 +104,29 @@ def load_shots(paths: str | Path | Sequence[str | Path]) -> list[ShotManifest]:
     return shots
 
 
+def actor_files(paths: Sequence[str | Path]) -> list[Path]:
+    """Returns the files among paths and in folders that are, or may be, actor manifests.
+
+    A file that says it is a shot is left out; one that cannot be read is not, so that its problems
+    are reported where it is loaded.
+
+    Raises:
+        ManifestError: There is none.
+    """
+    readings, problems = read_all(paths)
+    if problems:
+        raise ManifestError("\n".join(map(str, problems)))
+    found = [
+        reading.path
+        for reading in readings
+        if not isinstance(reading.manifest, ShotManifest)
+        and (reading.document is None or "shot" not in reading.document.values)
+    ]
+    if not found:
+        raise ManifestError(f"{_listed(paths)}: got no actor manifest, expected at least one")
+    return found
+
+
 def read_all(paths: Sequence[str | Path]) -> tuple[list[Reading], list[Problem]]:
     """Reads every manifest in files and folders, each as the kind that its keys say it is.
 

@@ -1,22 +1,21 @@
 """Versions of actors' personal adapters: immutable folders, each tied to the prior it was made for.
 
 Every version is an entry `adapters/<actor>/<version>` of the registry: trained on the actor's
-collection, or brought as a published checkpoint. Its description names the prior and the consent
+collection, updated at night, or brought as a published checkpoint. `latest` is the newest that has
+not been set aside (standing.py). Its description names the prior and the consent
 document that it rests on, and where it comes from. Knows nothing of networks; what the weights mean
 is the business of whoever loads them.
 """
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
 
 from reage.errors import RegistryError
 from reage.naming import check_name, is_version, next_version, parse_version, safe_name
+from reage.registry.adapter_facts import AdapterFacts, PublishedFacts, TrainedFacts, UpdatedFacts
 from reage.registry.entry import (
     CARD,
     CONFIG,
@@ -28,7 +27,7 @@ from reage.registry.entry import (
     recorded_entry,
     registry_root,
 )
-from reage.registry.weights import RIGHTS
+from reage.registry.standing import Standing, deciding, standing_of
 from reage.storage.local import local_errors
 
 NO_ADAPTER = "none"
@@ -38,94 +37,8 @@ _SCHEMA = "reage.adapter/1"
 _MAX_RACES = 100
 
 
-@dataclass(frozen=True, kw_only=True)
-class AdapterFacts(ABC):
-    """What any adapter rests on.
-
-    Attributes:
-        kind: Of the weights, as the entry's description states it.
-        origin: Where such adapters come from, in a word.
-        prior_name: As manifests name the prior.
-        prior_digest: SHA-256 (hex) of the prior's weights.
-        licence: On what terms the weights may be used.
-        consent_document: Id of the document that allowed learning from the actor.
-        network: Sizes of the network, as its config has them.
-    """
-
-    kind: ClassVar[str]
-    origin: ClassVar[str]
-
-    prior_name: str
-    prior_digest: str
-    licence: str
-    consent_document: str
-    network: Mapping[str, Any]
-
-    @abstractmethod
-    def card_lines(self) -> list[str]:
-        """Returns what the card says of where the adapter comes from."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedFacts(AdapterFacts):
-    """Of an adapter trained on the actor's collection; its terms are the prior's.
-
-    Attributes:
-        collection_digest: Content key of the photographs and their ages.
-        num_photographs: How many were learnt from.
-        min_age: Youngest age among them, years.
-        max_age: Oldest.
-        recipe: Settings of the training.
-        metrics: Figures of the training, by name.
-    """
-
-    kind: ClassVar[str] = "adapter"
-    origin: ClassVar[str] = "trained"
-
-    collection_digest: str
-    num_photographs: int
-    min_age: float
-    max_age: float
-    recipe: Mapping[str, Any]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-    def card_lines(self) -> list[str]:
-        """Returns what was learnt from, and the figures of the training."""
-        return [
-            f"- learnt from {self.num_photographs} photographs, ages {self.min_age:g} to "
-            f"{self.max_age:g}; collection {self.collection_digest}",
-            *(f"- {name}: {value:g}" for name, value in sorted(self.metrics.items())),
-        ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedFacts(AdapterFacts):
-    """Of a published MyTimeMachine checkpoint, kept as what it adds to the prior.
-
-    Attributes:
-        source: Name of the file that it came from.
-        source_digest: SHA-256 (hex) of that file.
-    """
-
-    kind: ClassVar[str] = "mytm"
-    origin: ClassVar[str] = "published"
-
-    source: str
-    source_digest: str
-
-    def card_lines(self) -> list[str]:
-        """Returns the file, what of it is kept, and what is not known."""
-        return [
-            f"- imported from {self.source}, SHA-256 {self.source_digest}; Reage does not know "
-            "what it was learnt from",
-            "- holds the adapter network, and what of picture encoder, decoder and mean latent is "
-            "not the prior's; the age encoder is the prior's",
-            f"- {RIGHTS}",
-        ]
-
-
 _FACTS: dict[str, type[AdapterFacts]] = {
-    facts.kind: facts for facts in (TrainedFacts, PublishedFacts)
+    facts.kind: facts for facts in (TrainedFacts, UpdatedFacts, PublishedFacts)
 }
 
 
@@ -195,7 +108,7 @@ def find_adapter(actor: str, version: str = LATEST) -> AdapterRecord:
 
     Args:
         actor: As the actor's manifest names them.
-        version: `latest`, or a version as `v003`.
+        version: `latest` that was not set aside, or a version as `v003`.
 
     Raises:
         RegistryError: There is no such version, or its files were changed.
@@ -203,7 +116,9 @@ def find_adapter(actor: str, version: str = LATEST) -> AdapterRecord:
         StorageError: Its files cannot be read.
     """
     known = adapter_versions(actor)
-    wanted = known[-1] if version == LATEST and known else version
+    wanted = version
+    if version == LATEST:
+        wanted = standing_of(actor).latest_of(known) or version
     if wanted not in known:
         raise RegistryError(
             f"adapter of {actor}: version: got {version}, expected one of: "
@@ -249,25 +164,66 @@ def adapters_made_for(prior_digest: str) -> list[str]:
     return found
 
 
-def register_adapter(actor: str, weights: bytes, facts: AdapterFacts) -> AdapterRecord:
+@dataclass(frozen=True)
+class Foundation:
+    """What an update is begun on: `latest` at that time, empty for none, and what was decided."""
+
+    latest: str
+    standing: Standing
+
+    @classmethod
+    def of(cls, actor: str) -> "Foundation":
+        """Returns the present one of an actor."""
+        standing = standing_of(actor)
+        return cls(standing.latest_of(adapter_versions(actor)) or "", standing)
+
+    def check(self, actor: str) -> None:
+        """Raises RegistryError unless it is the present one."""
+        now = Foundation.of(actor)
+        if now != self:
+            raise RegistryError(
+                f"adapter of {actor}: latest: got {now.latest or 'none'}, expected "
+                f"{self.latest or 'none'} as when the update began, and no rollback or purge "
+                "meanwhile; nothing was published: the next night begins anew"
+            )
+
+
+def register_adapter(
+    actor: str, weights: bytes, facts: AdapterFacts, *, on: Foundation | None = None
+) -> AdapterRecord:
     """Adds the next version of an actor's adapter.
 
-    The same weights with the same facts as an actor's newest version are that version.
+    The same weights with the same facts as an actor's latest version are that version.
+
+    Args:
+        actor: As the actor's manifest names them.
+        weights: Of the safetensors file.
+        facts: What it rests on.
+        on: What must still be so, if it matters.
 
     Raises:
         NamingError: `actor` is no name.
+        RegistryError: Another version has become the latest, or a rollback came between.
         StorageError: The registry cannot be written.
     """
+    with deciding(actor):
+        if on is not None:
+            on.check(actor)
+        return _registered(actor, weights, facts)
+
+
+def _registered(actor: str, weights: bytes, facts: AdapterFacts) -> AdapterRecord:
     digest = hashlib.sha256(weights).hexdigest()
     described = {"schema": _SCHEMA, "kind": facts.kind, "digest": digest, "config": asdict(facts)}
     described = json.loads(json.dumps(described))  # as it will be read
-
+    standing = standing_of(actor)
     for _ in range(_MAX_RACES):
         known = adapter_versions(actor)
-        newest = _read(actor, known[-1]) if known else None
+        latest = standing.latest_of(known)
+        newest = _read(actor, latest) if latest else None
         if newest and (newest.digest, asdict(newest.facts)) == (digest, described["config"]):
             return newest
-        version = next_version(known)
+        version = next_version([*known, standing.purged])
 
         def write(folder: Path, name: str = f"{actor} {version}") -> None:
             (folder / WEIGHTS).write_bytes(weights)

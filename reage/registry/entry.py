@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -95,7 +95,7 @@ def read_entry(folder: Path, *, place: str) -> Entry:
     receipt = {}
     if (folder / RECEIPT).is_file():
         receipt = read_object(folder / RECEIPT, place=place)
-        _check_unchanged(folder, receipt, digest, place=place)
+        check_unchanged(folder, receipt, FILES, known={WEIGHTS: digest}, place=place)
     return Entry(
         folder=folder,
         kind=str(described.get("kind", "")),
@@ -131,13 +131,20 @@ def recorded_entry(folder: Path, *, place: str) -> Entry:
     )
 
 
-def publish_entry(target: Path, write: Callable[[Path], None], facts: Mapping[str, Any]) -> bool:
+def publish_entry(
+    target: Path,
+    write: Callable[[Path], None],
+    facts: Mapping[str, Any],
+    *,
+    files: Sequence[str] = FILES,
+) -> bool:
     """Makes a new entry: written beside its place, given a receipt, renamed into it.
 
     Args:
         target: Folder of the entry, whose parent is made if need be.
         write: Writes the entry's files into the folder that it is given.
         facts: To be recorded in the receipt.
+        files: Those whose digests the receipt holds.
 
     Returns:
         Whether it was made; False where another writer was first.
@@ -154,7 +161,7 @@ def publish_entry(target: Path, write: Callable[[Path], None], facts: Mapping[st
             receipt = {
                 **facts,
                 "registered": datetime.now(UTC).isoformat(timespec="seconds"),
-                "sha256": {file: file_digest(partial / file) for file in FILES},
+                "sha256": {file: file_digest(partial / file) for file in files},
             }
             (partial / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
             partial.chmod(0o755)
@@ -177,6 +184,38 @@ def remove_entry(folder: Path) -> None:
         shutil.rmtree(gone)
 
 
+def check_unchanged(
+    folder: Path,
+    receipt: Mapping[str, Any],
+    files: Sequence[str],
+    *,
+    known: Mapping[str, str] | None = None,
+    place: str,
+) -> None:
+    """Checks the files of an entry against its receipt.
+
+    Args:
+        folder: Of the entry.
+        receipt: As `publish_entry` wrote it.
+        files: Which.
+        known: Digests (hex) that are known already, by file.
+        place: Whose it is, for messages.
+
+    Raises:
+        RegistryError: A file was changed.
+        StorageError: A file cannot be read.
+    """
+    digests = known or {}
+    for file in files:
+        expected = str(receipt.get("sha256", {}).get(file))
+        actual = digests.get(file) or file_digest(folder / file)
+        if actual != expected:
+            raise RegistryError(
+                f"{place}: {folder / file}: got sha256 {actual[:12]}…, expected "
+                f"{expected[:12]}… as registered; restore the file, or register it under a new name"
+            )
+
+
 def read_object(path: Path, *, place: str) -> dict[str, Any]:
     """Reads a JSON object; raises RegistryError and StorageError."""
     with local_errors(str(path), "read"):
@@ -196,14 +235,3 @@ def _sweep(target: Path) -> None:
         with suppress(FileNotFoundError):  # a living writer has just finished with it
             if time.time() - left.stat().st_mtime > _STALE_AFTER_S:
                 shutil.rmtree(left, ignore_errors=True)
-
-
-def _check_unchanged(folder: Path, receipt: Mapping[str, Any], digest: str, *, place: str) -> None:
-    for file in FILES:
-        expected = str(receipt.get("sha256", {}).get(file))
-        actual = digest if file == WEIGHTS else file_digest(folder / file)
-        if actual != expected:
-            raise RegistryError(
-                f"{place}: {folder / file}: got sha256 {actual[:12]}…, expected "
-                f"{expected[:12]}… as registered; restore the file, or register it under a new name"
-            )

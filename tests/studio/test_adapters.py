@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from reage.registry.adapters import PublishedFacts, TrainedFacts, register_adapter
+from reage.registry.adapter_facts import PublishedFacts, TrainedFacts
+from reage.registry.adapters import register_adapter
 from studio import cli
 
 COMMON = {"consent_document": "CONSENT-1", "network": {}}

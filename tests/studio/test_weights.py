@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from benchmarks.published_checkpoints import as_published
 from models.eg3d.checkpoint import load_triplane_generator
-from reage.registry.adapters import TrainedFacts, find_adapter, list_adapters, register_adapter
+from reage.registry.adapter_facts import TrainedFacts
+from reage.registry.adapters import find_adapter, list_adapters, register_adapter
 from reage.registry.priors import find_prior, register_prior
 from reage.registry.weights import find_weights
 from studio import cli

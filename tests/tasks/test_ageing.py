@@ -10,7 +10,8 @@ from models.ageing.adapter_files import adapter_bytes, adapter_network
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
-from reage.registry.adapters import TrainedFacts, register_adapter
+from reage.registry.adapter_facts import TrainedFacts
+from reage.registry.adapters import register_adapter
 from reage.tracks import load_track, save_track
 from tasks.ageing import _at_ages, age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor

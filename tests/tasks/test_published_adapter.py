@@ -11,7 +11,8 @@ from models.ageing.mytm import load_personal_sam
 from reage.errors import RegistryError
 from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
-from reage.registry.adapters import PublishedFacts, adapter_versions, find_adapter
+from reage.registry.adapter_facts import PublishedFacts
+from reage.registry.adapters import adapter_versions, find_adapter
 from reage.registry.priors import find_prior
 from reage.registry.weights import KNOWN_TERMS, find_weights
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing

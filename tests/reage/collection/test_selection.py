@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 
 from reage.collection.ages import AgeStatement
 from reage.collection.portrait_measures import FaceMeasures, PortraitLimits
-from reage.collection.selection import SeenPhoto, select_photos
+from reage.collection.selection import KnownFaces, SeenPhoto, select_photos
 
 LIMITS = PortraitLimits(min_similarity=0.5)
 GOOD = FaceMeasures(
@@ -92,3 +94,24 @@ def test_prints_of_one_photograph_are_one_and_their_ages_are_compared():
 
 def test_nothing_gives_nothing():
     assert outcome([]) == ([], {}, [])
+
+
+def known(seed=3):
+    """Two faces of person 0 that were learnt before, and their hashes."""
+    hashes = np.random.default_rng(seed).random((2, 16, 16)) > 0.5
+    embeddings = np.eye(8, dtype=np.float32)[[0, 0]]
+    return KnownFaces(names=("old_1.jpg", "old_2.jpg"), embeddings=embeddings, hashes=hashes)
+
+
+def test_faces_learnt_before_tell_the_actor_where_most_photographs_show_another():
+    photos = [photo(f"{n}.jpg", 1) for n in "abc"] + [photo("ada.jpg", 0)]
+    assert outcome(photos)[0] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert outcome(photos, known=known())[0] == ["ada.jpg"]
+
+
+def test_further_print_of_a_photograph_learnt_before_is_refused_by_its_name():
+    print_ = replace(photo("again.jpg", 0), hashes=known().hashes[1:])
+    accepted, reasons, _ = outcome([print_, photo("new.jpg", 0)], known=known())
+    assert (accepted, reasons) == (["new.jpg"], {"again.jpg": "near-duplicate"})
+    found = select_photos([print_], limits=LIMITS, known=known())
+    assert found.refused[0].detail == "got another print of old_2.jpg, learnt before"

@@ -71,3 +71,28 @@ def test_consent_is_required_and_has_no_open_end():
     assert mistakes({**ADA, "consent": unending}) == [
         "consent.expires: got nothing, expected a value; this key is required"
     ]
+
+
+def test_actor_without_a_section_nightly_has_no_nights_and_one_without_keys_the_defaults():
+    assert ActorManifest.model_validate(ADA).nightly is None
+    nightly = ActorManifest.model_validate({**ADA, "nightly": {}}).nightly
+    assert (nightly.buffer.strategy, nightly.buffer.images, nightly.prior) == (
+        "hull",
+        10,
+        "compact",
+    )
+
+
+@pytest.mark.parametrize(
+    ("nightly", "said"),
+    [
+        ({"buffer": {"image": 3}}, "nightly.buffer.image: "),
+        ({"buffer": {"strategy": "joint"}}, "nightly.buffer.strategy: got 'joint'"),
+        ({"buffer": {"images": 0}}, "nightly.buffer.images: got 0"),
+        ({"tolerance": {"likeness": -0.1}}, "nightly.tolerance.likeness: got -0.1"),
+        ({"tolerance": {"identity": "0.1"}}, "nightly.tolerance.identity: got '0.1'"),
+    ],
+)
+def test_section_nightly_is_strict(nightly, said):
+    (mistake,) = mistakes({**ADA, "nightly": nightly})
+    assert mistake.startswith(said)

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from reage.errors import NamingError, RegistryError
+from reage.registry.adapter_facts import PublishedFacts, TrainedFacts
 from reage.registry.adapters import (
-    PublishedFacts,
-    TrainedFacts,
     adapter_versions,
     adapters_made_for,
     find_adapter,

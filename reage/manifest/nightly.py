@@ -1,0 +1,83 @@
+"""How an actor's adapter is kept up to date at night: when, from how much memory, how strictly."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from reage.manifest.fields import ManifestModel, Name
+
+Strategy = Literal["hull", "random", "kmeans"]
+
+
+class BufferBudget(ManifestModel):
+    """What is kept of earlier photographs, to rehearse and to examine."""
+
+    strategy: Strategy = Field(
+        default="hull",
+        description="How photographs to rehearse are chosen: `hull` (their convex hull in latent "
+        "space lies nearest to all), `random` (balanced between increments) or `kmeans`.",
+    )
+    images: int = Field(default=10, ge=1, le=1000, description="Photographs that are rehearsed.")
+    held_out: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        description="Photographs of an increment, at most a third of it, that are never learnt "
+        "from: every later adapter is examined on them.",
+    )
+    megabytes: int = Field(
+        default=32,
+        ge=1,
+        le=4096,
+        description="Size of a version's buffer, held-out photographs included; these give way.",
+    )
+    versions: int = Field(
+        default=7,
+        ge=1,
+        le=365,
+        description="Newest versions whose buffers are kept; adapters are kept for good.",
+    )
+
+
+class Tolerance(ManifestModel):
+    """By how much an update may do worse on any earlier increment than the best version did."""
+
+    distance: float = Field(
+        default=0.04,
+        ge=0.0,
+        le=1.0,
+        description="Of the perceptual distance between a held-out photograph and what the adapter "
+        "makes of it at its own age.",
+    )
+    identity: float = Field(
+        default=0.06,
+        ge=0.0,
+        le=2.0,
+        description="Of the likeness (a cosine) between these two.",
+    )
+    likeness: float = Field(
+        default=0.06,
+        ge=0.0,
+        le=2.0,
+        description="Of the likeness between a held-out photograph and another one shown at its "
+        "age.",
+    )
+
+
+class NightlyUpdates(ManifestModel):
+    """Nightly updates of the actor's adapter; without this section there are none."""
+
+    prior: Name = Field(default="compact", description="Prior that the adapter personalises.")
+    photographs: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="New photographs that an update waits for.",
+    )
+    steps: int = Field(default=200, ge=1, le=100_000, description="Optimiser steps of an update.")
+    buffer: BufferBudget = Field(
+        default=BufferBudget(), description="What is kept of earlier photographs."
+    )
+    tolerance: Tolerance = Field(
+        default=Tolerance(), description="How much may be forgotten before one is refused."
+    )
