@@ -13,8 +13,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-continual bench-mli bench-mytm bench-plate bench-prior bench-published bench-triplane \
-        bench-video clean
+        bench-continual bench-mli bench-mytm bench-nights bench-plate bench-prior bench-published \
+        bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 
 bench-continual: $(STAMP) ## what nightly updates remember, by buffer: CLIPS="<movie> ..." DATA=<utkface folder> JUDGES=<evaluators folder>
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.continual --data $(DATA) --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS))
+
+bench-nights: $(STAMP) ## simulate a year of nightly updates: storage, and what choosing a buffer costs
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.nights
 
 bench-mli: $(STAMP) ## loss and error between a network's start and end: plateaus, biases, depth, scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mli

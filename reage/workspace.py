@@ -22,6 +22,7 @@ from typing import Any, Self
 from reage.errors import ReageError, StorageError
 from reage.ledger import Ledger, code_version, content_key
 from reage.naming import ActorFolder, ShotId
+from reage.storage.local import local_errors
 
 _STALE_AFTER_S = 3600.0
 
@@ -128,6 +129,18 @@ class Workspace:
             for stage in stages
             if (count := sum(1 for step in stage.glob("[!.]*") if step.is_dir()))
         }
+
+    def clear(self, *stages: str) -> None:
+        """Removes the files of stages whose results are kept elsewhere by now.
+
+        Raises:
+            StorageError: They cannot be removed.
+        """
+        for stage in stages:
+            folder = self.folder / stage
+            with local_errors(str(folder), "remove"):
+                if folder.is_dir():
+                    shutil.rmtree(folder)
 
     def remember(self, name: str, facts: dict[str, Any]) -> None:
         """Keeps a small JSON document under a fixed name, replacing the last one atomically."""

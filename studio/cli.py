@@ -14,6 +14,7 @@ from rich.table import Table
 
 from reage.errors import ReageError
 from reage.manifest import validate as validate_manifests
+from studio.actor import app as actor_commands
 from studio.adapters import app as adapters
 from studio.console import marked
 from studio.weights import app as weights
@@ -21,6 +22,7 @@ from studio.weights import app as weights
 app = typer.Typer(
     help="Re-ages actors in VFX shots.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(actor_commands, name="actor")
 app.add_typer(adapters, name="adapters")
 app.add_typer(weights, name="weights")
 out = Console()
@@ -179,6 +181,20 @@ def train(
     from studio.training import run_training
 
     run_training(actor, prior=prior, preset=preset, steps=steps, seed=seed, work=work, console=out)
+
+
+@app.command()
+def nightly(
+    manifests: Annotated[list[Path], typer.Argument(help="Actor manifests, or folders of them.")],
+    work: Work = Path("work"),
+) -> None:
+    """Runs the nightly update here and now: new photographs into adapters, none forgotten.
+
+    For each actor whose manifest has a section `nightly`. Ends with a page in WORK/nights.
+    """
+    from studio.nightly import run_night
+
+    run_night(manifests, work=work, console=out)
 
 
 @app.command("train-prior")

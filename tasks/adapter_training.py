@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.ageing.adapter import Adapter, AdapterConfig
 from models.ageing.adapter_recipe import AdapterRecipe
@@ -26,6 +26,7 @@ from models.ageing.personal_pass import (
 )
 from models.ageing.prior import Prior
 from models.ageing.targets import AgeRange, draw_targets
+from models.continual.rehearsal import Rehearsal
 from models.ranger import Ranger
 from models.training import descend_all, run_loop, scheduled_rate
 from tasks.gpu import device
@@ -50,6 +51,44 @@ def new_adapter(prior: Prior, recipe: AdapterRecipe) -> Adapter:
     return Adapter(config).to(device())
 
 
+class PairedTurns:
+    """Steps whose photographs are new ones and as many rehearsed ones, each weighing alike.
+
+    Args of the constructor:
+        num_new: New photographs: the first of a `PhotoSet` before its mirrored half.
+        num_kept: Rehearsed ones: those after them.
+        recipe: `batch_size` of both together, at least 2, and `seed` count.
+    """
+
+    def __init__(self, num_new: int, num_kept: int, recipe: AdapterRecipe) -> None:
+        self._num_new, self._num_kept = num_new, num_kept
+        # Mirrored ones are photographs of their own.
+        self._rehearsal = Rehearsal(
+            2 * num_new, 2 * num_kept, batch_size=max(1, recipe.batch_size // 2), seed=recipe.seed
+        )
+
+    @property
+    def generator(self) -> torch.Generator:
+        """For whatever else a step draws."""
+        return self._rehearsal.generator
+
+    def at(self, step: int) -> None:
+        """Turns to a step."""
+        self._rehearsal.at(step)
+
+    @property
+    def rows(self) -> Tensor:
+        """Rows of the step in the `PhotoSet`, new ones first, int64."""
+        kept = self._rehearsal.kept_rows
+        assert kept is not None
+        new = self._placed(self._rehearsal.new_rows, 0, self._num_new)
+        return torch.cat([new, self._placed(kept, self._num_new, self._num_kept)])
+
+    def _placed(self, rows: Tensor, first: int, count: int) -> Tensor:
+        half = self._num_new + self._num_kept
+        return torch.where(rows < count, first + rows, half + first + rows - count)
+
+
 @dataclass
 class School:
     """Trains whatever makes a person's latents, in place.
@@ -61,6 +100,7 @@ class School:
         parts: The networks inside it, by name in the checkpoint.
         photos: Of one person.
         recipe: How.
+        pairs: Which photographs of a step are new and which rehearsed; None draws any.
     """
 
     prior: Prior
@@ -69,6 +109,7 @@ class School:
     parts: Mapping[str, nn.Module]
     photos: PhotoSet
     recipe: AdapterRecipe
+    pairs: "PairedTurns | None" = None
     watch: Watch = field(default_factory=Watch)
 
     @classmethod
@@ -79,11 +120,11 @@ class School:
         adapter: Adapter,
         photos: PhotoSet,
         recipe: AdapterRecipe,
+        pairs: "PairedTurns | None" = None,
     ) -> "School":
         """Returns the school of an adapter."""
-        return cls(
-            prior, critics, AdaptedLatents(prior, adapter), {"adapter": adapter}, photos, recipe
-        )
+        latents, parts = AdaptedLatents(prior, adapter), {"adapter": adapter}
+        return cls(prior, critics, latents, parts, photos, recipe, pairs)
 
     def run(self, checkpoint: Path, report: Report) -> None:
         """Trains to the end, going on from `checkpoint` where there is one.
@@ -126,7 +167,7 @@ class School:
         return before
 
     def __post_init__(self) -> None:
-        self.turns = Turns(self.recipe.seed)
+        self.turns: Turns | PairedTurns = self.pairs or Turns(self.recipe.seed)
         rate = self.recipe.learning_rate
         learnt = [p for part in self.parts.values() for p in part.parameters() if p.requires_grad]
         self.optimiser: torch.optim.Optimizer = (
@@ -168,8 +209,10 @@ class School:
         return losses
 
     def _drawn(self) -> PhotoBatch:
-        count, size = len(self.photos.ages), (self.recipe.batch_size,)
-        return self.photos.batch(torch.randint(count, size, generator=self.turns.generator))
+        size, generator = self.recipe.batch_size, self.turns.generator
+        if self.pairs is not None:
+            return self.photos.batch(self.pairs.rows)
+        return self.photos.batch(torch.randint(len(self.photos.ages), (size,), generator=generator))
 
     def _descend_on(self, number: int, batch: AgedBatch, weight: float) -> dict[str, float]:
         judged = self._objective(batch)

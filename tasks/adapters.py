@@ -9,13 +9,11 @@ Shapes: N photographs, R crop size, A ages.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -24,24 +22,20 @@ from models.ageing.adapter_files import adapter_bytes, adapter_network
 from models.ageing.adapter_recipe import AdapterRecipe, preset_recipe
 from models.ageing.critics import critics_of
 from models.ageing.objectives import Critics
-from models.ageing.personal_pass import AdaptedLatents, general_latents, pooled_decode
 from models.ageing.prior import Prior
-from models.face.perceptual import LPIPS
-from models.published_file import read_tensors
-from models.training import pictures
-from reage.age_strip import StripRow, compose_age_strip
-from reage.errors import RegistryError, TrainingError
-from reage.registry.weights import WeightsRecord, find_of_kind
-from reage.storage.local import atomic_file
+from models.ageing.targets import AgeRange
+from reage.errors import TrainingError
+from reage.registry.weights import WeightsRecord
 from reage.workspace import Workspace
-from tasks.adapter_training import SAVE_EVERY, School, new_adapter
-from tasks.gpu import device, loaded_prior
+from tasks.adapter_pictures import loaded_lpips, measured, perceptual_metric, save_preview
+from tasks.adapter_training import SAVE_EVERY, PairedTurns, School, new_adapter
+from tasks.gpu import loaded_adapter, loaded_prior
+from tasks.increment_refs import BufferRef, IncrementRef
 from tasks.photo_set import PhotoSet
-from tasks.refs import CollectionRef, PriorRef, TrainedRef
+from tasks.refs import AdapterRef, CollectionRef, PriorRef, TrainedRef
+from tasks.remembered_faces import found_buffer, learnt_and_held_out
 
-PREVIEW_AGES = (20, 30, 40, 50, 60, 70, 80)
-_PREVIEW_FACES = 2  # the youngest and the oldest photograph
-_ENCODED_AT_ONCE = 16
+UPDATES, UPDATES_BEGUN = "update", "updating"  # stages, finished and in progress
 
 Losses = Mapping[str, float]
 Report = Callable[[int, int, Losses, Path], None]  # step, steps, losses, preview
@@ -64,6 +58,14 @@ def adapter_recipe(
         return preset_recipe(preset, crop_size=size, steps=steps, seed=seed)
     except ValueError as error:
         raise TrainingError(f"recipe: {error}") from error
+
+
+def update_recipe(prior: PriorRef, *, steps: int, seed: int = 0) -> AdapterRecipe:
+    """Returns the recipe of an update: pictures alone teach, from where the last version is.
+
+    The lesson in latent space would begin the person's path anew, from the few that are rehearsed.
+    """
+    return replace(adapter_recipe(prior, steps=steps, seed=seed), latent_steps=0)
 
 
 @task(name="train adapter", cache_policy=NO_CACHE)
@@ -90,18 +92,15 @@ def train_adapter(
         RegistryError: The prior needs LPIPS to be trained on, and it is not registered.
         TrainingError: The loss is no number or runs away; the last good state is kept.
     """
-    metric = _perceptual_metric(prior)
+    metric = perceptual_metric(prior)
     inputs: dict[str, Any] = {
         "collection": collection.digest,
         "prior": prior.content,
         "lpips": None if metric is None else metric.digest,
         "recipe": recipe.plain(),
     }
-    progress = workspace.folder / "training" / workspace.key("adapter", **inputs)[:20]
 
-    def produce(folder: Path) -> dict[str, Any]:
-        network = loaded_prior(prior)
-        critics = critics_of(network, None if metric is None else _lpips(metric))
+    def lesson(network: Prior, critics: Critics) -> Lesson:
         with np.load(collection.path, allow_pickle=False) as arrays:
             photos = PhotoSet.of(
                 network,
@@ -110,8 +109,103 @@ def train_adapter(
                 arrays["ages"],
                 with_anchors=recipe.follows_anchors,
             )
+        return Lesson(photos, new_adapter(network, recipe))
+
+    return _schooled(lesson, prior, metric, recipe, workspace, report, ("adapter", inputs))
+
+
+@task(name="update adapter", cache_policy=NO_CACHE)
+def update_adapter(
+    increment: IncrementRef,
+    buffer: BufferRef | None,
+    start: AdapterRef | None,
+    prior: PriorRef,
+    recipe: AdapterRecipe,
+    *,
+    covers: tuple[float, float],
+    workspace: Workspace,
+    report: Report = _silent,
+) -> TrainedRef:
+    """Trains an adapter on from an earlier version: new photographs, paired with rehearsed ones.
+
+    Ages that earlier increments covered count as known even where no rehearsed photograph has them:
+    what lies outside the known ages is held to the general prior, and would be unlearnt.
+
+    Args:
+        increment: The new photographs.
+        buffer: The earlier ones; None for a first increment.
+        start: The version to go on from; None trains a new one.
+        prior: What the adapter personalises.
+        recipe: How.
+        covers: Youngest and oldest age of all increments, years.
+        workspace: The actor's.
+        report: Told of every step.
+
+    Raises:
+        RegistryError: The prior needs LPIPS to be trained on, and it is not registered.
+        TrainingError: The loss is no number or runs away; the last good state is kept.
+    """
+    metric = perceptual_metric(prior)
+    inputs: dict[str, Any] = {
+        "increment": increment.digest,
+        "buffer": None if buffer is None else buffer.digest,
+        "start": None if start is None else start.digest,
+        "covers": covers,
+        "prior": prior.content,
+        "lpips": None if metric is None else metric.digest,
+        "recipe": recipe.plain(),
+    }
+
+    def lesson(network: Prior, critics: Critics) -> Lesson:
+        new, _ = learnt_and_held_out(increment)
+        kept = None if buffer is None else found_buffer(buffer).kept
+        faces = new if kept is None else new.and_then(kept)
+        photos = PhotoSet.of(
+            network,
+            critics,
+            faces.crops,
+            faces.ages,
+            with_anchors=recipe.follows_anchors,
+            covers=AgeRange(*covers),
+        )
         adapter = new_adapter(network, recipe)
-        preview = progress / "preview.png"
+        if start is not None:
+            adapter.load_state_dict(loaded_adapter(start).state_dict())
+        if kept is None:
+            return Lesson(photos, adapter)
+        return Lesson(photos, adapter, PairedTurns(len(new), len(kept), recipe))
+
+    return _schooled(lesson, prior, metric, recipe, workspace, report, (UPDATES, inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What is taught to whom: photographs, the adapter as it begins, and which make pairs."""
+
+    photos: PhotoSet
+    adapter: Adapter
+    pairs: PairedTurns | None = None
+
+
+def _schooled(
+    lesson: Callable[[Prior, Critics], Lesson],
+    prior: PriorRef,
+    metric: WeightsRecord | None,
+    recipe: AdapterRecipe,
+    workspace: Workspace,
+    report: Report,
+    stage: tuple[str, dict[str, Any]],
+) -> TrainedRef:
+    """Gives a lesson once, as a step of the ledger that goes on where it was saved last."""
+    name, inputs = stage
+    begun_at = "training" if name == "adapter" else UPDATES_BEGUN
+    progress = workspace.folder / begun_at / workspace.key(name, **inputs)[:20]
+
+    def produce(folder: Path) -> dict[str, Any]:
+        network = loaded_prior(prior)
+        critics = critics_of(network, None if metric is None else loaded_lpips(metric))
+        given = lesson(network, critics)
+        photos, adapter, preview = given.photos, given.adapter, progress / "preview.png"
 
         def told(step: int, steps: int, losses: Losses) -> None:
             begun = step - (steps - recipe.steps)
@@ -120,7 +214,7 @@ def train_adapter(
             report(step, steps, losses, preview)
 
         progress.mkdir(parents=True, exist_ok=True)
-        school = School.of_adapter(network, critics, adapter, photos, recipe)
+        school = School.of_adapter(network, critics, adapter, photos, recipe, given.pairs)
         school.run(progress / "adapter.pt", told)
         adapter.eval()
         (folder / "weights.safetensors").write_bytes(adapter_bytes(adapter))
@@ -130,88 +224,5 @@ def train_adapter(
         (folder / "adapter.json").write_text(json.dumps(described, indent=1))
         return described
 
-    step = workspace.step("adapter", produce, **inputs)
+    step = workspace.step(name, produce, **inputs)
     return TrainedRef(folder=str(step.folder), digest=step.digest)
-
-
-def _perceptual_metric(prior: PriorRef) -> WeightsRecord | None:
-    """The registered LPIPS, which a prior needs that is judged by others; None for the compact."""
-    if not prior.judges:
-        return None
-    record = find_of_kind("lpips")
-    if record is None:
-        raise RegistryError(
-            f"prior {prior.name}: lpips: got none registered, expected the perceptual metric that "
-            "adapters are trained with; bring it with `reage weights import lpips.pth --as lpips`"
-        )
-    return record
-
-
-def _lpips(record: WeightsRecord) -> LPIPS:
-    metric = LPIPS()
-    metric.load_state_dict(read_tensors(record.weights))
-    return metric.to(device()).eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def measured(
-    prior: Prior, critics: Critics, adapter: Adapter, photos: PhotoSet
-) -> dict[str, float]:
-    """Judges an adapter by the prior's own critics on the photographs it was trained on.
-
-    Every photograph, in order of age, is shown at the age of the one a third of the collection
-    further on, round about.
-
-    Returns:
-        `likeness_prior` and `likeness_adapter`, mean best cosine with the photographs within 3
-        years of the asked age; `age_error_prior` and `age_error_adapter`, mean absolute years.
-    """
-    half = len(photos.ages) // 2
-    rows = torch.arange(half, device=photos.ages.device)
-    asked = photos.ages[:half].roll(-max(1, half // 3))
-    near = (photos.ages[None, :half] - asked[:, None]).abs() <= 3
-    found: dict[str, list[torch.Tensor]] = {}
-    for part in rows.split(_ENCODED_AT_ONCE):
-        batch = photos.batch(part)
-        general = general_latents(prior, batch, asked[part])
-        latents = {"prior": general, "adapter": adapter(general, asked[part])}
-        for name, w_plus in latents.items():
-            picture = pooled_decode(prior, w_plus)
-            likeness = critics.embed(picture) @ photos.embeddings[:half].t()
-            best = likeness.masked_fill(~near[part], -1.0).amax(dim=1)
-            error = (critics.apparent_age(picture) - asked[part]).abs()
-            found.setdefault(f"likeness_{name}", []).append(best)
-            found.setdefault(f"age_error_{name}", []).append(error)
-    return {name: round(float(torch.cat(parts).mean()), 4) for name, parts in found.items()}
-
-
-def save_preview(prior: Prior, adapter: Adapter, photos: PhotoSet, path: Path) -> None:
-    """Draws the youngest and the oldest photograph at all ages, without and with the adapter."""
-    half = len(photos.ages) // 2
-    order = photos.ages[:half].argsort(stable=True)
-    chosen = order[torch.linspace(0, half - 1, min(_PREVIEW_FACES, half)).long()]
-    config = prior.config
-    ages = [float(a) for a in PREVIEW_AGES if config.min_age <= a <= config.max_age]
-    rows = []
-    for row in chosen.tolist():
-        photo = pictures(photos.crops[row : row + 1])[0]
-        age = float(photos.ages[row])
-        for name, network in (("prior", None), ("adapter", adapter)):
-            shown = aged_faces(prior, network, photos, row, ages)
-            rows.append(StripRow(label=f"{name}, from {age:.0f}", source=photo, faces=shown))
-    with atomic_file(path, place=str(path)) as partial:
-        PillowImage.fromarray(compose_age_strip(rows, ages=ages)).save(partial, format="PNG")
-
-
-@torch.no_grad()
-def aged_faces(
-    prior: Prior, adapter: Adapter | None, photos: PhotoSet, row: int, ages: list[float]
-) -> NDArray[np.uint8]:
-    """Returns one photograph at some ages, uint8, (A, R, R, 3)."""
-    asked = torch.tensor(ages, device=photos.ages.device)
-    batch = photos.batch(torch.full((len(ages),), row, device=photos.ages.device))
-    if adapter is None:
-        latents = general_latents(prior, batch, asked)
-    else:
-        latents = AdaptedLatents(prior, adapter)(batch, asked).personal
-    return pictures(torch.cat([pooled_decode(prior, w) for w in latents.split(1)]))

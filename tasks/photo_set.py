@@ -33,6 +33,7 @@ class PhotoSet:
         codes: w_plus, (2 N, L, D).
         embeddings: Unit, (2 N, E).
         anchors: (2 N, L, D), where the person's own path is to be followed.
+        covers: Ages that count as known, where they are more than those of these photographs.
     """
 
     crops: Tensor
@@ -40,6 +41,7 @@ class PhotoSet:
     codes: Tensor
     embeddings: Tensor
     anchors: Tensor | None = None
+    covers: AgeRange | None = None
 
     @classmethod
     @torch.no_grad()
@@ -51,6 +53,7 @@ class PhotoSet:
         ages: NDArray[np.floating],
         *,
         with_anchors: bool = False,
+        covers: AgeRange | None = None,
     ) -> "PhotoSet":
         """Encodes crops (N, R, R, 3) with ages (N,), years, once for the whole training."""
         upright = to_crops(crops).to(device())
@@ -64,12 +67,13 @@ class PhotoSet:
             codes=codes,
             embeddings=torch.cat([critics.embed(part) for part in parts]),
             anchors=anchor_latents(prior, both, codes, years) if with_anchors else None,
+            covers=covers,
         )
 
     @property
     def range(self) -> AgeRange:
-        """The ages that the photographs cover."""
-        return AgeRange.covering(self.ages.tolist())
+        """The ages that are known of the person: those that the photographs cover, or more."""
+        return self.covers or AgeRange.covering(self.ages.tolist())
 
     def batch(self, rows: Tensor) -> PhotoBatch:
         """Returns some rows."""

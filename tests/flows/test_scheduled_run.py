@@ -1,4 +1,4 @@
-"""A real Prefect server and a real worker: a *scheduled* run of the nightly deployment completes.
+"""A real Prefect server and real workers: *scheduled* runs of the nightly deployments complete.
 
 Guards the two pins that Prefect needs (fastapi, SQLAlchemy): with the wrong ones the server does
 not start, or starts and never schedules anything.
@@ -14,6 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from reage.registry.adapters import find_adapter
+from reage.registry.buffers import find_buffer
+from tests.flows.nights import Studio, register_first_adapter, register_tiny_prior
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 240.0
@@ -55,7 +59,7 @@ def server(tmp_path):
     processes = []
 
     def start(*arguments):
-        log = (tmp_path / f"{arguments[0]}.log").open("w")
+        log = (tmp_path / f"{arguments[0]}-{len(processes)}.log").open("w")
         command = [sys.executable, "-m", "prefect", *arguments]
         process = subprocess.Popen(
             command, env=env, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
@@ -90,40 +94,71 @@ def _answers(url):
         return False
 
 
-def test_scheduled_run_of_a_sequence_completes_on_a_worker(server, small_shot, tmp_path):
+@pytest.fixture
+def studio(tmp_path, monkeypatch):
+    """An actor with an adapter and a photograph that arrived; in the environment of all."""
+    studio = Studio(tmp_path / "studio")
+    monkeypatch.setenv("REAGE_HOME", str(studio.home))
+    register_tiny_prior(studio.root / "tiny")
+    register_first_adapter("ada")
+    studio.write_actor()
+    studio.receive(34)
+    return studio
+
+
+def test_scheduled_runs_of_sequence_and_actors_complete_on_workers(
+    studio, server, small_shot, tmp_path
+):
     url, start, call = server
     call("work-pool", "create", "cpu", "--type", "process")
     call("work-pool", "create", "gpu", "--type", "process")
     call("deploy", "--all")
-    [deployment] = httpx.post(
-        f"{url}/deployments/filter", json={"deployments": {"name": {"any_": ["nightly"]}}}
-    ).json()
-    work = tmp_path / "work"
-    parameters = {"folder": str(small_shot.manifest.parent), "work": str(work), "chunk": 8}
-    httpx.patch(
-        f"{url}/deployments/{deployment['id']}", json={"parameters": parameters}
-    ).raise_for_status()
-    httpx.post(
-        f"{url}/deployments/{deployment['id']}/schedules",
-        json=[
-            {"schedule": {"interval": 3600, "anchor_date": _soon()}, "active": True, "slug": "soon"}
-        ],
-    ).raise_for_status()
+    shots = {"folder": str(small_shot.manifest.parent), "work": str(tmp_path / "work"), "chunk": 8}
+    actors = {"manifests": str(studio.actors), "work": str(studio.work)}
+    sequence = _scheduled_soon(url, "nightly", shots)
+    update = _scheduled_soon(url, "actors", actors)
     start("worker", "start", "--pool", "cpu", "--limit", "1")
-
-    def finished():
-        runs = httpx.post(
-            f"{url}/flow_runs/filter",
-            json={"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}},
-        ).json()
-        done = [r for r in runs if r["state_type"] in {"COMPLETED", "FAILED", "CRASHED"}]
-        return done or None
-
-    [run, *_] = _until(finished, WITHIN_S, "a scheduled run")
-    log = (tmp_path / "worker.log").read_text()
-    assert run["state_type"] == "COMPLETED", log[-4000:]
-    assert run["auto_scheduled"]
+    start("worker", "start", "--pool", "gpu", "--limit", "1")
+    for deployment in (sequence, update):
+        run = _until(lambda d=deployment: _finished(url, d), WITHIN_S, "a scheduled run")
+        log = "".join(path.read_text() for path in tmp_path.glob("worker*.log"))
+        assert run["state_type"] == "COMPLETED", log[-4000:]
+        assert run["auto_scheduled"]
     assert list(small_shot.destination.rglob("index.json"))
+    adapter = find_adapter("ada")
+    assert (adapter.version, adapter.facts.parent) == ("v002", "v001")
+    assert find_buffer("ada", "v002").digest == adapter.facts.buffer_digest
+    [artifact] = httpx.post(
+        f"{url}/artifacts/latest/filter",
+        json={"artifacts": {"key": {"any_": ["nightly-update"]}}},
+    ).json()
+    assert "1 updated" in artifact["data"]
+
+
+def _scheduled_soon(url, name, parameters):
+    """Gives a deployment its parameters and a schedule of its own; returns it."""
+    [deployment] = httpx.post(
+        f"{url}/deployments/filter", json={"deployments": {"name": {"any_": [name]}}}
+    ).json()
+    [schedule] = deployment["schedules"]
+    assert schedule["schedule"]["timezone"] == "Europe/London"
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+    assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    place = f"{url}/deployments/{deployment['id']}"
+    httpx.patch(place, json={"parameters": parameters}).raise_for_status()
+    soon = {"schedule": {"interval": 3600, "anchor_date": _soon()}, "active": True, "slug": "soon"}
+    httpx.post(f"{place}/schedules", json=[soon]).raise_for_status()
+    return deployment
+
+
+def _finished(url, deployment):
+    """The deployment's first finished run, None while there is none."""
+    runs = httpx.post(
+        f"{url}/flow_runs/filter",
+        json={"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}},
+    ).json()
+    done = [r for r in runs if r["state_type"] in {"COMPLETED", "FAILED", "CRASHED"}]
+    return done[0] if done else None
 
 
 def _soon() -> str:

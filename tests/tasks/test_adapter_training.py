@@ -9,12 +9,13 @@ from models.ageing.adapter_recipe import preset_recipe
 from models.ageing.critics import critics_of
 from models.ageing.judges import Judges
 from models.ageing.sam import SamNetworks, SamPrior
+from models.ageing.targets import AgeRange
 from models.face.perceptual import LPIPS
 from models.published_file import load_state
 from models.training import load_checkpoint
 from reage.errors import TrainingError
 from reage.registry.priors import find_prior
-from tasks.adapter_training import School, new_adapter
+from tasks.adapter_training import PairedTurns, School, new_adapter
 from tasks.gpu import loaded_prior
 from tasks.latent_lesson import LatentLesson
 from tasks.photo_set import PhotoSet
@@ -191,3 +192,48 @@ def test_adapter_of_a_published_prior_is_schooled_with_lpips(tmp_path):
     after = adapter.get_submodule("fc_0")[2].weight
     assert torch.isfinite(after).all()
     assert not torch.equal(before, after)
+
+
+def test_each_step_pairs_new_photographs_with_as_many_rehearsed_ones(network):
+    pairs = PairedTurns(4, 3, recipe_of(network, batch_size=4))
+    new, kept = {0, 1, 2, 3, 7, 8, 9, 10}, {4, 5, 6, 11, 12, 13}  # each also mirrored
+    drawn = []
+    for step in range(12):
+        pairs.at(step)
+        rows = pairs.rows.tolist()
+        assert set(rows[:2]) <= new
+        assert set(rows[2:]) <= kept
+        drawn.append(rows)
+    assert {row for rows in drawn for row in rows} == new | kept
+    pairs.at(5)
+    assert pairs.rows.tolist() == drawn[5]
+
+
+def test_rehearsed_training_goes_on_from_where_it_was_killed(
+    network, photos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tasks.adapter_training.SAVE_EVERY", 2)
+    recipe = recipe_of(network, latent_steps=0, batch_size=2)
+
+    def taught(path, report=lambda *_: None):
+        adapter = new_adapter(network, recipe)
+        pairs = PairedTurns(4, 2, recipe)
+        school = School.of_adapter(network, critics_of(network), adapter, photos, recipe, pairs)
+        school.run(path, report)
+        return adapter.state_dict()
+
+    def killer(step, *_):
+        if step == 3:
+            raise Killed
+
+    whole = taught(tmp_path / "whole.pt")
+    with pytest.raises(Killed):
+        taught(tmp_path / "cut.pt", killer)
+    for name, tensor in taught(tmp_path / "cut.pt").items():
+        assert torch.equal(tensor, whole[name]), name
+
+
+def test_ages_known_from_before_are_not_held_to_the_general_prior(network, photos):
+    covers = AgeRange(20.0, 85.0)
+    known = replace(photos, covers=covers)
+    assert (photos.range, known.range) == (AgeRange(30.0, 70.0), covers)

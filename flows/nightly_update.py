@@ -1,0 +1,95 @@
+"""Folds each night's new photographs into the actors' adapters, without forgetting earlier ones.
+
+    reage nightly manifests/actors
+
+Deployed with a schedule; nights that overlap queue. An actor's failure does not stop the others,
+and a night that was killed is taken up by the next one.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.actor_night import update_actor
+from reage.collection.portrait_measures import PortraitLimits
+from reage.errors import ReageError
+from reage.manifest.loader import actor_files
+from reage.markdown import table
+from reage.rehearsal.night import ActorNight, Night
+from reage.rehearsal.night_page import write_night_page
+from reage.workspace import Workspace
+from tasks.adapters import UPDATES, UPDATES_BEGUN
+
+# Of a finished update: what is worth keeping is in the registry.
+_PASSING = (UPDATES, UPDATES_BEGUN, "arrivals", "increment", "examination")
+
+
+@flow(name="nightly-update", flow_run_name="night of {manifests}", validate_parameters=False)
+def nightly_update(
+    manifests: str | list[str] = "manifests/actors",
+    work: str = "work",
+    limits: PortraitLimits | None = None,
+) -> Night:
+    """Updates the adapter of every actor whose manifest has a section `nightly`.
+
+    Args:
+        manifests: Actor manifests, or folders of them.
+        work: Root of the work folders.
+        limits: What is asked of a photograph, when it is not the usual.
+
+    Returns:
+        What became of each actor.
+
+    Raises:
+        ManifestError: There is no manifest at all.
+        ReageError: Some actors' updates failed; the message lists them, the others are done.
+    """
+    files = actor_files([manifests] if isinstance(manifests, str) else manifests)
+    day = datetime.now(UTC).date().isoformat()
+    nights = [_outcome(file, work, limits) for file in files]
+    night = _with_page(Night(day=day, actors=tuple(nights)), Path(work))
+    _tell(night)
+    for actor in nights:
+        if actor.outcome == "updated":
+            Workspace.of_actor(work, actor.actor).clear(*_PASSING)
+    if failures := night.failures():
+        listed = "\n".join(f"{actor.actor}: {actor.detail}" for actor in failures)
+        raise ReageError(
+            f"{night.page}: {len(failures)} of {len(nights)} actors failed, expected none\n{listed}"
+        )
+    return night
+
+
+def _outcome(manifest: Path, work: str, limits: PortraitLimits | None) -> ActorNight:
+    """Runs an actor's night as a flow run of its own, which keeps whatever it raises."""
+    state = update_actor(str(manifest), work=work, limits=limits, return_state=True)
+    if state.is_completed():
+        return state.result()
+    error = state.result(raise_on_failure=False)
+    get_run_logger().error("%s: %s", manifest, error)
+    kind = "" if isinstance(error, ReageError) else f"{type(error).__name__}: "
+    return ActorNight(actor=manifest.stem, outcome="failed", detail=f"{kind}{error}")
+
+
+def _with_page(night: Night, work: Path) -> Night:
+    """Writes the page under a name of its own: a night may be run again the same day."""
+    moment = datetime.now(UTC).strftime("%H%M%S")
+    page = work.resolve() / "nights" / f"{night.day}_{moment}" / "night.html"
+    write_night_page(night, page)
+    return replace(night, page=str(page))
+
+
+def _tell(night: Night) -> None:
+    """Shows the night on the server."""
+    rows = [actor.row() for actor in night.actors]
+    create_table_artifact(key="nightly-update-actors", table=rows, description=night.headline)
+    cells = [[cell.replace("|", "/").replace("\n", " ") for cell in row.values()] for row in rows]
+    listed = table(list(rows[0]), cells)
+    create_markdown_artifact(
+        key="nightly-update",
+        markdown=f"**Night of {night.day}**: {night.headline}\n\n{listed}\n\n`{night.page}`",
+        description="what became of each actor, and where the page lies",
+    )

@@ -1,0 +1,147 @@
+"""`reage actor`: what is kept of an actor is shown, gone back from, and ended with a record."""
+
+import io
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from reage.provenance import AuditLog
+from reage.registry.adapters import adapter_versions, find_adapter, register_adapter
+from reage.registry.buffers import buffer_versions, commit_buffer, stage_buffer
+from reage.rehearsal.examination import IncrementRecord
+from studio import cli
+from tests.reage.registry.test_buffers import FACTS
+from tests.reage.rehearsal.conftest import buffer_of, faces_of
+
+
+@pytest.fixture(autouse=True)
+def studio(tmp_path, monkeypatch):
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        _night(number)
+    (tmp_path / "work" / "actors" / "ada" / "photograph").mkdir(parents=True)
+    (tmp_path / "work" / "actors" / "ada" / "photograph" / "faces.npz").write_bytes(b"faces")
+    return tmp_path
+
+
+def _night(number):
+    pool = faces_of(6)
+    for increment in range(2, number + 1):
+        pool = pool.and_then(faces_of(4, increment=increment))
+    buffer = buffer_of(pool.rows([0, 2, 4]), faces_of(2, seed=5), pool=pool)
+    figures = {"distance": 0.2, "identity": 0.8, "likeness": 0.7}
+    records = [
+        IncrementRecord(
+            number=n,
+            day=f"2026-01-0{n}",
+            num_learnt=4,
+            num_held_out=2,
+            min_age=30.0,
+            max_age=44.0,
+            first=figures,
+            best=figures if n < number else {},
+            last={name: value - 0.05 for name, value in figures.items()},
+        )
+        for n in range(1, number + 1)
+    ]
+    described = {
+        "increments": [record.plain() for record in records],
+        "kept": [],
+        "strategy": "hull",
+        "num_pool": len(pool),
+        "budget": {"images": 3, "megabytes": 1},
+        "consent": "CONSENT-1",
+    }
+    digest = stage_buffer("ada", buffer.to_bytes(), described)
+    facts = replace(FACTS, increment=number, buffer_digest=digest)
+    record = register_adapter("ada", b"%d" % number, facts)
+    commit_buffer("ada", record.version, digest)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs `reage actor ...`; returns exit code, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["reage", "actor", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+def events(studio):
+    log = AuditLog(studio / "work" / "audit.jsonl")
+    log.verify()
+    return [entry["event"] for entry in log.entries()]
+
+
+def test_show_lists_versions_and_forgetting_and_draws_three_pictures(call, studio):
+    code, out, _ = call("show", "ada")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[2][:2] == ["v002", "nightly"]
+    assert rows[2][-2:] == ["kept", "latest"]
+    increment = next(row for row in rows if row[:2] == ["1", "2026-01-01"])
+    assert increment[5:] == ["0.150", "-0.050", "0.750", "+0.050", "0.650", "+0.050"]
+    for name in ("buffer", "hull", "forgetting"):
+        path = studio / "work" / "actors" / "ada" / "show" / "v002" / f"{name}.png"
+        assert str(path) in out
+        with Image.open(path) as picture:
+            assert picture.width > 600
+
+
+def test_show_of_nobody_or_of_a_version_without_a_buffer_says_so(call):
+    code, _, err = call("show", "bob")
+    assert (code, "adapter of bob: got none registered" in err) == (1, True)
+    code, out, _ = call("show", "ada", "v009")
+    assert (code, "of v009: none kept; kept are: v001, v002" in out) == (0, True)
+
+
+def test_rollback_says_what_latest_is_and_is_audited(call, studio):
+    code, out, _ = call("rollback", "ada", "v001")
+    assert code == 0
+    assert "of ada is v001, was v002" in out
+    assert "set aside: v002" in out
+    assert "4 photographs are left alone" in out
+    assert find_adapter("ada").version == "v001"
+    [event] = events(studio)
+    assert event == {
+        "event": "rollback", "actor": "ada", "from": "v002", "to": "v001",
+        "set_aside": ["v002"], "relearn": False,
+    }  # fmt: skip
+    assert "set aside: rolled back to v001" in call("show", "ada")[1]
+
+
+def test_purge_asks_first_and_removes_nothing_without_a_yes(call, studio, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    code, out, _ = call("purge", "ada")
+    assert code == 1
+    assert str(studio / "work" / "actors" / "ada") in out.replace("\n", "")
+    assert len(adapter_versions("ada")) == 2
+    assert not (studio / "work" / "audit.jsonl").exists()
+
+
+def test_purge_removes_adapters_buffers_and_crops_and_records_that_it_did(call, studio):
+    code, out, _ = call("purge", "ada", "--yes")
+    assert (code, "2 adapters, 2 buffers" in out) == (0, True)
+    assert (adapter_versions("ada"), buffer_versions("ada")) == ([], [])
+    assert not (studio / "work" / "actors" / "ada").exists()
+    begun, done = events(studio)
+    assert (begun["event"], done["event"]) == ("purge begun", "purged")
+    assert done["adapters"] == ["v001", "v002"]
+    assert done["num_bytes"] > 0
+    assert "nothing" in call("purge", "ada", "--yes")[1]
+
+
+def test_purged_actors_photographs_leave_no_trace_in_the_registry(call, studio):
+    call("purge", "ada", "--yes")
+    standing = json.loads((studio / "home" / "registry" / "standing" / "ada.json").read_text())
+    assert (standing["photographs"], standing["purged"]) == ([], "v002")
