@@ -23,9 +23,7 @@ from reage.errors import ConsentError
 from reage.manifest import ActorManifest, load_actor
 from reage.provenance import AuditLog
 from reage.registry.adapter_facts import UpdatedFacts
-from reage.registry.adapters import (
-    register_adapter,
-)
+from reage.registry.adapters import Foundation, register_adapter
 from reage.registry.priors import find_prior
 from reage.rehearsal.examination import IncrementRecord, means_of
 from reage.rehearsal.gate import judge_update
@@ -71,18 +69,21 @@ def update_actor(
     audit = AuditLog(Path(work) / "audit.jsonl")
     try:
         require_training_consent(actor)
-    except ConsentError as error:
+        pupil = Pupil(
+            actor=actor,
+            settings=actor.nightly,
+            prior=find_prior(actor.nightly.prior),
+            workspace=Workspace.of_actor(work, actor.actor),
+            audit=audit,
+        )
+        night = _night(pupil, limits or PortraitLimits())
+    except ConsentError as error:  # at first, or withdrawn while it trained
         get_run_logger().warning("%s", error)
         audit.append({"event": "update stopped", "actor": actor.actor, "why": str(error)})
-        return ActorNight(actor=actor.actor, outcome="stopped", detail=str(error))
-    pupil = Pupil(
-        actor=actor,
-        settings=actor.nightly,
-        prior=find_prior(actor.nightly.prior),
-        workspace=Workspace.of_actor(work, actor.actor),
-        audit=audit,
-    )
-    night = _night(pupil, limits or PortraitLimits())
+        latest = Foundation.of(actor.actor).latest
+        return ActorNight(
+            actor=actor.actor, outcome="stopped", detail=str(error), before=latest, after=latest
+        )
     get_run_logger().info("%s %s: %s", night.actor, night.outcome, night.detail)
     return night
 
