@@ -156,17 +156,16 @@ def _version_table(records: list[AdapterRecord], foundation: Foundation) -> Tabl
 
 
 def _increment_table(records: list[IncrementRecord]) -> Table:
-    """Returns a row an increment: what came, and each figure when learnt, now, and forgotten."""
-    table = Table("increment", "came", "learnt", "held out", "ages", box=None, pad_edge=False)
+    """Returns a row an increment: what came, and each figure now, with what was forgotten of it."""
+    table = Table("no.", "came", "learnt", "held out", "ages", box=None, pad_edge=False)
     for name in FIGURES:
-        table.add_column(f"{name}, now", justify="right")
-        table.add_column("forgotten", justify="right")
+        table.add_column(f"{name} (forgotten)")
     for record in records:
-        cells = []
         forgotten = record.forgetting()
+        cells = []
         for name in FIGURES:
-            cells.append(f"{record.last[name]:.3f}" if name in record.last else "")
-            cells.append(f"{forgotten[name]:+.3f}" if name in forgotten else "")
+            shown = f"{record.last[name]:.3f}" if name in record.last else ""
+            cells.append(f"{shown} ({forgotten[name]:+.3f})" if name in forgotten else shown)
         table.add_row(
             str(record.number),
             record.day,

@@ -90,7 +90,8 @@ def test_show_lists_versions_and_forgetting_and_draws_three_pictures(call, studi
     assert rows[2][:2] == ["v002", "nightly"]
     assert rows[2][-2:] == ["kept", "latest"]
     increment = next(row for row in rows if row[:2] == ["1", "2026-01-01"])
-    assert increment[5:] == ["0.150", "-0.050", "0.750", "+0.050", "0.650", "+0.050"]
+    figures = " ".join(increment[5:])
+    assert figures == "0.150 (-0.050) 0.750 (+0.050) 0.650 (+0.050)"
     for name in ("buffer", "hull", "forgetting"):
         path = studio / "work" / "actors" / "ada" / "show" / "v002" / f"{name}.png"
         assert str(path) in out
