@@ -27,6 +27,7 @@ from tasks.refs import PriorRef, TrainedRef
 from tasks.remembered_faces import found_buffer, learnt_and_held_out
 
 _HEADERS_BYTES = 1 << 14  # of the arrays in the file
+_RECORD_BYTES, _ROW_BYTES = 1000, 300  # of an increment and a face in the description, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,7 @@ def stage_update(
     pool = learnt if before is None else before.kept.and_then(learnt)
     seen = (*(() if before is None else before.seen), *learnt.photographs, *held_out.photographs)
     limit = budget.megabytes * 1_000_000 - _HEADERS_BYTES - 32 * len(seen) - 32 * len(pool)
+    limit -= _RECORD_BYTES * len(records)
     size = max(1, min(budget.images, limit // _bytes_each(pool)))
     rows = select(budget.strategy, pool.codes, pool.increments, size, seed=seed)
     kept = pool.rows(rows)
@@ -123,12 +125,12 @@ def read_examination(ref: ExaminationRef) -> list[ExaminedFace]:
 
 
 def _bytes_each(faces: Faces) -> int:
-    return -(-faces.num_bytes // max(len(faces), 1))
+    return _ROW_BYTES - (-faces.num_bytes // max(len(faces), 1))
 
 
 def _within(faces: Faces, num_bytes: int) -> Faces:
     """Lets held-out faces give way until the rest take no more than so many bytes."""
-    if faces.num_bytes <= num_bytes:
+    if faces.num_bytes + _ROW_BYTES * len(faces) <= num_bytes:
         return faces
     most = max(0, num_bytes // _bytes_each(faces))
     increments, photographs = faces.increments.tolist(), faces.photographs.tolist()
