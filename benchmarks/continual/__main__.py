@@ -64,11 +64,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     schooling = Schooling(steps=options.steps)
+    prior = load_prior(PRIOR)
+    assert isinstance(prior, CompactPrior)
+    options.work /= prior.digest[:12]  # another prior's rows would not compare
     place = options.work / f"steps-{options.steps}"
     place.mkdir(parents=True, exist_ok=True)
     if not options.summary:
         _keep_selection(options.work / "selection.json")
-        _run_all(options, place, schooling)
+        _run_all(options, place, prior, schooling)
     rows = [json.loads(path.read_text()) for path in sorted(place.glob("*.json"))]
     summary = summarise(rows)
     show(summary)
@@ -76,6 +79,7 @@ def main() -> None:
     document = described(
         "continual",
         {
+            "prior": prior.digest,
             "streams": streams,
             "increments": INCREMENTS,
             "photographs": {"taught": TAUGHT, "held_out": HELD_OUT, "synthesised": SYNTHESISED},
@@ -105,9 +109,9 @@ def planned(streams: list[str], rounds: int) -> Iterator[Row]:
             yield from (Row(stream, strategy, size, seed) for strategy, size in kinds)
 
 
-def _run_all(options: argparse.Namespace, place: Path, schooling: Schooling) -> None:
-    prior = load_prior(PRIOR)
-    assert isinstance(prior, CompactPrior)
+def _run_all(
+    options: argparse.Namespace, place: Path, prior: CompactPrior, schooling: Schooling
+) -> None:
     streams = _streams(options, prior)
     identity, _ = load_judges(options.judges)
     judge = CropJudge(identity, judge_alignment(options.judges), prior.alignment)

@@ -5,17 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.continual.judging import MEASURES
-from benchmarks.continual.summary import cell, recovered
+from benchmarks.continual.summary import TITLES, cell, recovered
 
 PAGE = Path(__file__).parents[2] / "docs" / "continual.md"
 _BEGIN, _END = "<!-- measured -->", "<!-- /measured -->"
 _NAMES = {"none": "no rehearsal", "joint": "all at once"}
-_TITLES = {
-    "distance": "distance",
-    "likeness": "likeness",
-    "kernel": "kernel",
-    "synthesis_likeness": "likeness",
-}
 
 
 def fill_in(document: Mapping[str, Any], path: Path = PAGE) -> None:
@@ -43,7 +37,8 @@ def _run(document: Mapping[str, Any]) -> str:
     return (
         f"{document['machine']}, one thread, {document['date']}: {document['rows']} rows on "
         f"{len(document['streams'])} streams ({', '.join(document['streams'])}), "
-        f"{document['increments']} increments each, {document['pixels']} px, "
+        f"{document['increments']} increments each, {document['pixels']} px, prior "
+        f"{document['prior'][:8]}…, "
         f"{schooling['steps']} steps an increment at rate {schooling['learning_rate']}; "
         f"{document['processor_seconds'] / 60:.0f} processor minutes. Mean ± standard deviation "
         "over rows, all times 10. *Recovered* is the share of the gap between no rehearsal and all "
@@ -52,7 +47,7 @@ def _run(document: Mapping[str, Any]) -> str:
 
 
 def _groups(document: Mapping[str, Any]) -> str:
-    titles = [f"{_TITLES[m]}, {kind}" for m in MEASURES for kind in ("mean", "forgotten")]
+    titles = [f"{TITLES[m]}, {kind}" for m in MEASURES for kind in ("mean", "forgotten")]
     lines = [
         _line(["buffer", "rows", *titles, "recovered: distance, likeness"]),
         _line(["---"] * (len(titles) + 3)),
@@ -82,8 +77,9 @@ def _rivals(document: Mapping[str, Any]) -> str:
             numbers = [f"{10 * found[k]:.3f}" for k in ("hull", "random", "difference")]
             less = f"{found['hull_forgets_less']} of {found['pairs']}"
             tests = [f"{found[k]:.3f}" for k in ("p_wilcoxon", "p_t")]
-            title = measure.replace("_", " ")
-            lines.append(_line([title, size, str(found["pairs"]), *numbers, less, *tests]))
+            lines.append(
+                _line([TITLES[measure], size, str(found["pairs"]), *numbers, less, *tests])
+            )
     return "\n".join(lines)
 
 

@@ -143,9 +143,9 @@ def _document(rows):
                               "seconds_authors_of_5000": 90, "score_authors_of_20": 2.5}},
     }  # fmt: skip
     return {
-        "machine": "M", "date": "2026-01-01", "streams": ["a"], "rows": len(rows), "increments": 3,
-        "pixels": 64, "schooling": {"steps": 1, "learning_rate": 0.1}, "processor_seconds": 60,
-        **summarise(rows), "selection": search,
+        "machine": "M", "prior": "0123456789", "date": "2026-01-01", "streams": ["a"],
+        "rows": len(rows), "increments": 3, "pixels": 64, "schooling": {"steps": 1, "learning_rate": 0.1},
+        "processor_seconds": 60, **summarise(rows), "selection": search,
     }  # fmt: skip
 
 
