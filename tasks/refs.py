@@ -10,8 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from reage.colour_config import own_name
 from reage.collection.report import CollectionReport
+from reage.colour_config import own_name
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
 from reage.registry.adapter_facts import PublishedFacts

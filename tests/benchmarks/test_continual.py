@@ -144,7 +144,8 @@ def _document(rows):
     }  # fmt: skip
     return {
         "machine": "M", "prior": "0123456789", "date": "2026-01-01", "streams": ["a"],
-        "rows": len(rows), "increments": 3, "pixels": 64, "schooling": {"steps": 1, "learning_rate": 0.1},
+        "rows": len(rows), "increments": 3, "pixels": 64,
+        "schooling": {"steps": 1, "learning_rate": 0.1},
         "processor_seconds": 60, **summarise(rows), "selection": search,
     }  # fmt: skip
 
