@@ -16,6 +16,7 @@ from reage.surface.registration import moved
 Pixels = NDArray[np.float32]
 
 _SUBPIXEL_BITS = 6  # of a triangle's corners when it is filled
+_EDGE = 2.5  # texels that a pixel across a triangle's edge may lie beyond it
 
 
 def unwrap(
@@ -67,12 +68,8 @@ def render(
     points = with_rings(landmarks)
     owner = _owners(points, depths, chart, size)
     covered = owner >= 0
-    rows, columns = np.nonzero(covered)
-    maps = _chart_from_frame(points, chart)[owner[rows, columns]]
-    x = maps[:, 0, 0] * columns + maps[:, 0, 1] * rows + maps[:, 0, 2]
-    y = maps[:, 1, 0] * columns + maps[:, 1, 1] * rows + maps[:, 1, 2]
     places = np.full((2, size, size), -1.0, np.float32)
-    places[0][covered], places[1][covered] = x, y
+    places[:, covered] = _places_of(np.nonzero(covered), owner[covered], points, chart)
     if chart_from_frame is not None:
         off = cv2.remap(chart_from_frame, places[0], places[1], cv2.INTER_LINEAR)
         places[0] += off[..., 0]
@@ -97,6 +94,22 @@ def _owners(points: Points, depths: Points, chart: Chart, size: int) -> NDArray[
     for index in np.lexsort((-deep, ~is_turned_away)).tolist():
         cv2.fillConvexPoly(owner, fixed[index], index, shift=_SUBPIXEL_BITS)
     return owner
+
+
+def _places_of(
+    pixels: tuple[NDArray[np.intp], ...], owners: NDArray[np.int32], points: Points, chart: Chart
+) -> Points:
+    """Where pixels (rows, columns) lie on the chart, (2, n), by the triangles that cover them.
+
+    Seen edge on, a triangle is a line and takes a pixel beside it anywhere; it is kept nearly
+    within itself.
+    """
+    rows, columns = pixels
+    maps = _chart_from_frame(points, chart)[owners]
+    places = maps[..., 0] * columns[:, None] + maps[..., 1] * rows[:, None] + maps[..., 2]
+    corners = chart.positions[chart.triangles]
+    low, high = corners.min(axis=1)[owners], corners.max(axis=1)[owners]
+    return np.asarray(np.clip(places, low - _EDGE, high + _EDGE).T)
 
 
 def _chart_from_frame(points: Points, chart: Chart) -> Points:

@@ -95,3 +95,15 @@ def test_nothing_is_drawn_where_no_triangle_is(face, chart):
     drawn = render(full, far, depths * 0.2, chart, SIZE)
     assert drawn[SIZE // 2 :, SIZE // 2 :].max() == 0.0
     assert drawn.max() > 0.99
+
+
+def test_a_triangle_seen_edge_on_leaves_no_speck(face, chart):
+    _, landmarks, depths = face
+    smooth = np.linspace(0.2, 0.8, chart.side, dtype=np.float32)
+    texture = np.repeat(smooth[None, :, None], chart.side, axis=0)
+    corners = next(t for t in chart.triangles if (t < 468).all() and 4 in t)
+    folded = landmarks.copy()
+    folded[corners[2]] = folded[corners[:2]].mean(axis=0) + 1e-4
+    drawn = render(texture, folded, depths, chart, SIZE)[..., 0]
+    plain = render(texture, landmarks, depths, chart, SIZE)[..., 0]
+    assert np.abs(drawn - plain)[inside(landmarks)].max() < 0.1
