@@ -14,7 +14,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
         bench-continual bench-mli bench-mytm bench-nights bench-plate bench-prior bench-published \
-        bench-triplane bench-video clean
+        bench-strength bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,9 @@ bench-mli: $(STAMP) ## loss and error between a network's start and end: plateau
 
 bench-mytm: $(STAMP) ## compare ways of personalising: DATA=<utkface folder> JUDGES=<evaluators folder> [COLLECTION=<actor.yaml>]
 	$(BIN)/python -m benchmarks.mytm --data $(DATA) --judges $(JUDGES) $(addprefix --collection ,$(COLLECTION))
+
+bench-strength: $(STAMP) ## how even an adapter's strength looks, by line: DATA=<utkface folder> JUDGES=<evaluators folder>
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.strength --data $(DATA) --judges $(JUDGES)
 
 clean: ## remove what runs left behind (not the environment)
 	rm -rf work .pytest_cache .mypy_cache .ruff_cache build *.egg-info

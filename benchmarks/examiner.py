@@ -73,6 +73,23 @@ class Examiner:
         """Returns the same figures of the person's own photographs at the target ages."""
         return self._means(list(self._sitting.truth))
 
+    def judged_embeddings(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Returns the judge's unit embeddings (N, E) of faces (N, R, R, 3)."""
+        return self._judge.embed(faces)
+
+    def judged(self, faces: NDArray[np.uint8], ages: NDArray[np.int64]) -> tuple[float, float]:
+        """Returns mean likeness and age error, years, of faces (N, R, R, 3) asked for at ages.
+
+        Likeness is the best cosine with references of the age, by the judge; ages (N,) are target
+        ages of the sitting.
+        """
+        own = self._judge.embed(faces)
+        best = [
+            float((self._references[int(age)][0] @ face).max())
+            for age, face in zip(ages, own, strict=True)
+        ]
+        return float(np.mean(best)), float(np.abs(self._age.ages(faces) - ages).mean())
+
     def _means(self, shown: list[NDArray[np.uint8]]) -> dict[str, list[float]]:
         rows = [self._figures(faces) for faces in shown]
         return {name: np.mean([row[name] for row in rows], axis=0).tolist() for name in rows[0]}

@@ -9,16 +9,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 CHANCE_LEFT = 0.8  # error
-NEAR = 0.05  # relative
 LEARNED = 0.5  # error of a class
-
-
-def plateau_5(values: Sequence[float]) -> float:
-    """P5: the last strength up to which values (P,) stay within 5 % of the first."""
-    array = np.asarray(values)
-    away = np.abs(array - array[0]) > NEAR * abs(array[0])
-    first = int(away.argmax()) if away.any() else len(array)
-    return (first - 1) / (len(array) - 1)
 
 
 def below_chance(errors: Sequence[float]) -> float:
@@ -26,11 +17,6 @@ def below_chance(errors: Sequence[float]) -> float:
     high = np.flatnonzero(np.asarray(errors) >= CHANCE_LEFT)
     first = int(high[-1]) + 1 if len(high) else 0
     return min(first / (len(errors) - 1), 1.0)
-
-
-def total_rise(values: Sequence[float]) -> float:
-    """Returns the sum of all steps upwards of values (P,): 0 if they fall monotonically."""
-    return float(np.diff(values).clip(min=0).sum())
 
 
 def learned_at(class_errors: Sequence[Sequence[float]]) -> list[int]:

@@ -16,10 +16,9 @@ from benchmarks.mli_measures import (
     lateness_and_bias,
     learned_at,
     learning_order,
-    plateau_5,
-    total_rise,
 )
 from benchmarks.mli_training import ENOUGH
+from models.landscape.curve import plateau, total_rise
 
 RISE_OF_MONOTONE = 1e-3  # nats in all, or share of images: one or two of 1740
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -52,9 +51,9 @@ def _line(curves: Sequence[Mapping[str, list[float]]]) -> dict[str, Any]:
     losses, errors = [c["loss"] for c in curves], [c["error"] for c in curves]
     loss_rises, error_rises = [total_rise(c) for c in losses], [total_rise(c) for c in errors]
     return {
-        "error_p5": _spread([plateau_5(c) for c in errors]),
+        "error_p5": _spread([plateau(c) for c in errors]),
         "error_a80": _spread([below_chance(c) for c in errors]),
-        "loss_p5": _spread([plateau_5(c) for c in losses]),
+        "loss_p5": _spread([plateau(c) for c in losses]),
         "loss_rise": _spread(loss_rises),
         "error_rise": _spread(error_rises),
         "monotone_loss": sum(rise <= RISE_OF_MONOTONE for rise in loss_rises),

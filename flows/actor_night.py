@@ -220,7 +220,11 @@ def _facts(
     described = json.loads((Path(trained.folder) / "adapter.json").read_text("utf-8"))
     new = means_of(night.faces, "after").get(increment.number, {})
     forgotten = {f"forgetting_{name}": value for name, value in night.forgetting.items()}
-    metrics = {f"new_{name}": value for name, value in new.items()} | forgotten
+    even = {
+        name: described["metrics"][name]
+        for name in ("strength_departure", "strength_departure_plain")
+    }
+    metrics = {f"new_{name}": value for name, value in new.items()} | forgotten | even
     return UpdatedFacts(
         prior_name=pupil.prior.name,
         prior_digest=pupil.prior.digest,
@@ -233,6 +237,7 @@ def _facts(
         network=described["network"],
         recipe=recipe.plain(),
         metrics={name: round(value, 5) for name, value in metrics.items()},
+        strength_course=described["strength_course"],
         parent=ground.foundation.latest,
         increment=increment.number,
         num_rehearsed=ground.num_rehearsed,

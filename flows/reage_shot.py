@@ -14,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.consent import require_consent
 from flows.progress import ShotProgress, shot_progress
 from reage.delivery import DeliveryRef
+from reage.errors import RegistryError
 from reage.framerange import FrameRange
 from reage.manifest import (
     ActorInShot,
@@ -23,8 +24,9 @@ from reage.manifest import (
     load_actor,
     load_shot,
 )
+from reage.manifest.fields import NO_ADAPTER
 from reage.provenance import AuditLog
-from reage.registry.adapters import NO_ADAPTER, find_adapter
+from reage.registry.adapters import PublishedFacts, find_adapter
 from reage.registry.priors import find_prior
 from reage.workspace import Workspace
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
@@ -127,12 +129,20 @@ def find_adapter_for(actor: ActorInShot, prior: PriorRef) -> AdapterRef | None:
     """Returns the adapter that the manifest asks for; None where it asks for none.
 
     Raises:
-        RegistryError: There is no such version, or it was made for another prior.
+        RegistryError: There is no such version, or it was made for another prior; or a strength
+            is asked of a published checkpoint.
     """
     if actor.adapter == NO_ADAPTER:
         return None
     record = find_adapter(actor.actor, actor.adapter)
     record.check_prior(prior.name, prior.digest)
+    if isinstance(record.facts, PublishedFacts) and actor.adapter_strength != 1.0:
+        asked = "keyframes" if actor.strength_curve else f"{actor.adapter_strength:g}"
+        raise RegistryError(
+            f"adapter {record.name}: adapter_strength: got {asked}, expected 1, as a published "
+            "checkpoint has an encoder of its own and what lies between its normalisation and the "
+            "prior's was never measured; leave adapter_strength out"
+        )
     return AdapterRef.of(record)
 
 

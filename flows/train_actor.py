@@ -1,4 +1,4 @@
-"""Trains an actor's personal adapter: consent, photographs, training, registration.
+"""Trains an actor's personal adapter: consent, photographs, training, registration, diagnosis.
 
     reage train manifests/actors/ada.yaml
 
@@ -15,6 +15,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.consent import require_training_consent
+from flows.diagnose_adapter import landscape_of
 from flows.gather_collection import collection_place, gathered
 from flows.progress import training_progress
 from reage.collection.portrait_measures import PortraitLimits
@@ -71,6 +72,7 @@ def train_actor(
         )
     adapter = _registered(actor, record, collection, trained, recipe.plain())
     _tell(actor, adapter, trained, Path(work))
+    landscape_of(adapter, collection, pointed, work=work)
     return adapter
 
 
@@ -95,6 +97,7 @@ def _registered(
         network=described["network"],
         recipe=recipe,
         metrics=described["metrics"],
+        strength_course=described["strength_course"],
     )
     return register_adapter(actor.actor, (folder / "weights.safetensors").read_bytes(), facts)
 

@@ -20,6 +20,7 @@ from reage.manifest.actor import ActorManifest
 from reage.manifest.age import AgeCurve
 from reage.manifest.consent import Use, consent_findings
 from reage.manifest.shot import ActorInShot, ShotManifest
+from reage.manifest.strength import StrengthCurve
 
 DIGITAL_SOURCE_TYPE = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -127,9 +128,10 @@ def _actor_part(
     ages: Mapping[str, float],
 ) -> dict[str, Any]:
     version, digest = adapters.get(entry.actor, ("none", None))
-    target: Any = entry.target_age
-    if isinstance(target, AgeCurve):
-        target = target.model_dump(mode="json")
+    target, followed = (
+        value.model_dump(mode="json") if isinstance(value, AgeCurve | StrengthCurve) else value
+        for value in (entry.target_age, entry.adapter_strength)
+    )
     return {
         "actor": entry.actor,
         "consent_document_id": shot.consent_document(entry.actor),
@@ -138,6 +140,7 @@ def _actor_part(
         "target_age": target,
         "strength": entry.strength,
         "adapter": {"version": version, "sha256": digest},
+        "adapter_strength": None if digest is None else followed,
     }
 
 

@@ -89,7 +89,7 @@ def report_dict(report: QCReport) -> dict[str, Any]:
         "outputs": dict(report.outputs),
         "colour": report.colour,
     }
-    plain: dict[str, Any] = _plain(body)
+    plain: dict[str, Any] = plain_values(body)
     return plain
 
 
@@ -302,11 +302,12 @@ def _actor_dict(actor: ActorQC) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """Returns JSON values of a report's; numbers that are not finite become null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, float | np.floating):

@@ -1,11 +1,11 @@
-"""Small inline SVG charts over frame numbers, coloured by the page's own style sheet.
+"""Small inline SVG charts over frame numbers or strengths, coloured by the page's style sheet.
 
 Classes used: `grid`, `tick`, `legend`, `limit`, and one of the caller's for each series or state.
 Every text is escaped. Knows nothing of what is plotted.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -52,6 +52,43 @@ def line_chart(
         limit: A threshold to mark.
         decimals: Of the vertical axis's labels.
     """
+    axis = _frame_axis(frames, _TOP, height - _BOTTOM)
+    return _lines(
+        series, axis, lambda frame: x_of(frame, frames), height=height, y_range=y_range,
+        limit=limit, decimals=decimals,
+    )  # fmt: skip
+
+
+def strength_chart(
+    curves: Sequence[Series],
+    *,
+    height: float = 210.0,
+    y_range: tuple[float, float] | None = None,
+    limit: float | None = None,
+    decimals: int = 2,
+) -> Markup:
+    """Draws lines over strengths of 0 to 1; otherwise as `line_chart`.
+
+    Args:
+        curves: Lines; the values of each are numbered from 0 and evenly spaced over the axis.
+    """
+    steps = max((len(curve.values) for curve in curves), default=2) - 1
+    return _lines(
+        curves, _strength_axis(_TOP, height - _BOTTOM), lambda number: _at_strength(number / steps),
+        height=height, y_range=y_range, limit=limit, decimals=decimals,
+    )  # fmt: skip
+
+
+def _lines(
+    series: Sequence[Series],
+    axis: Markup,
+    place: Callable[[int], float],
+    *,
+    height: float,
+    y_range: tuple[float, float] | None,
+    limit: float | None,
+    decimals: int,
+) -> Markup:
     lowest, highest = y_range or _fitted(series, limit)
     bottom = height - _BOTTOM
 
@@ -59,7 +96,7 @@ def line_chart(
         share = (value - lowest) / (highest - lowest)
         return bottom - min(max(share, 0.0), 1.0) * (bottom - _TOP)
 
-    parts = [_frame_axis(frames, _TOP, bottom)]
+    parts = [axis]
     for tick in _ticks(lowest, highest):
         parts.append(_across("grid", y_of(tick)))
         parts.append(_text(_LEFT - 9, y_of(tick) + 4, f"{tick:.{decimals}f}", "end"))
@@ -67,8 +104,8 @@ def line_chart(
         parts.append(_across("limit", y_of(limit)))
     for line in series:
         points = [
-            (x_of(frame, frames), None if value is None else y_of(value))
-            for frame, value in line.values
+            (place(number), None if value is None else y_of(value))
+            for number, value in line.values
             if value is None or math.isfinite(value)
         ]
         parts += _polyline(points, line)
@@ -94,6 +131,20 @@ def x_of(frame: int, frames: FrameRange) -> float:
     """Returns where a frame's middle lies, in drawing units."""
     pitch = (_WIDTH - _LEFT - _RIGHT) / max(len(frames), 1)
     return _LEFT + (frame - frames.first + 0.5) * pitch
+
+
+def _at_strength(strength: float) -> float:
+    return _LEFT + strength * (_WIDTH - _LEFT - _RIGHT - 14)
+
+
+def _strength_axis(top: float, bottom: float) -> Markup:
+    upright = Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>')
+    parts = []
+    for tenths in range(0, 11, 2):
+        x = _at_strength(tenths / 10)
+        parts.append(upright.format(_short(x), _short(x), _short(top), _short(bottom)))
+        parts.append(_text(x, bottom + 18, f"{tenths / 10:g}", "middle"))
+    return Markup("").join(parts)
 
 
 def _svg(parts: Sequence[Markup], height: float) -> Markup:

@@ -197,6 +197,22 @@ def nightly(
     run_night(manifests, work=work, console=out)
 
 
+@app.command()
+def diagnose(
+    actor: Annotated[Path, typer.Argument(help="Actor manifest; judged on its collection.")],
+    version: Annotated[str, typer.Argument(help="As v003.")] = "latest",
+    work: Work = Path("work"),
+) -> None:
+    """Says what a version of an actor's adapter is worth, in words and as a page with plots.
+
+    Looks at the straight ways to it from its start and from the version before: sound,
+    under-trained, learnt from another face, biases out of step, behind a barrier.
+    """
+    from studio.diagnosis import run_diagnosis
+
+    run_diagnosis(actor, version=version, work=work, console=out)
+
+
 @app.command("train-prior")
 def train_prior(
     folder: Annotated[

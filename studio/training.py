@@ -7,7 +7,9 @@ from rich.table import Table
 
 from reage.registry.adapter_facts import TrainedFacts
 from reage.registry.adapters import AdapterRecord
+from reage.workspace import Workspace
 from studio.console import marked
+from studio.diagnosis import print_verdict
 
 
 def run_training(
@@ -25,6 +27,7 @@ def run_training(
     Raises:
         ReageError: Whatever the flow reports.
     """
+    from flows.diagnose_adapter import REMEMBERED as LANDSCAPE
     from flows.train_actor import train_actor
 
     record = train_actor(
@@ -41,6 +44,9 @@ def run_training(
         figures = (facts.metrics[f"{name}_{side}"] for side in ("prior", "adapter"))
         table.add_row(name.replace("_", " "), *(f"{figure:.2f}{unit}" for figure in figures))
     console.print(table)
+    landscape = Workspace.of_actor(work, record.actor).recall(LANDSCAPE)
+    assert landscape is not None
+    print_verdict(landscape["headline"], landscape["findings"], landscape["page"], console=console)
     console.print(marked("  adapter", "bold", record.folder), soft_wrap=True)
     console.print("  use it with `adapter: latest` in a shot manifest", highlight=False)
     return record

@@ -16,40 +16,14 @@ from models.ageing.adapter import Adapter
 from models.ageing.objectives import Critics
 from models.ageing.personal_pass import AdaptedLatents, general_latents, pooled_decode
 from models.ageing.prior import Prior
-from models.face.perceptual import LPIPS
-from models.published_file import read_tensors
 from models.training import pictures
 from reage.age_strip import StripRow, compose_age_strip
-from reage.errors import RegistryError
-from reage.registry.weights import WeightsRecord, find_of_kind
 from reage.storage.local import atomic_file
-from tasks.gpu import device
 from tasks.photo_set import PhotoSet
-from tasks.refs import PriorRef
 
 PREVIEW_AGES = (20, 30, 40, 50, 60, 70, 80)
 _PREVIEW_FACES = 2  # the youngest and the oldest photograph
 _ENCODED_AT_ONCE = 16
-
-
-def perceptual_metric(prior: PriorRef) -> WeightsRecord | None:
-    """The registered LPIPS, which a prior needs that is judged by others; None for the compact."""
-    if not prior.judges:
-        return None
-    record = find_of_kind("lpips")
-    if record is None:
-        raise RegistryError(
-            f"prior {prior.name}: lpips: got none registered, expected the perceptual metric that "
-            "adapters are trained with; bring it with `reage weights import lpips.pth --as lpips`"
-        )
-    return record
-
-
-def loaded_lpips(record: WeightsRecord) -> LPIPS:
-    """Loads the registered LPIPS, frozen, on `device()`."""
-    metric = LPIPS()
-    metric.load_state_dict(read_tensors(record.weights))
-    return metric.to(device()).eval().requires_grad_(False)
 
 
 @torch.no_grad()

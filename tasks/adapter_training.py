@@ -42,12 +42,17 @@ Report = Callable[[int, int, Losses], None]  # step, steps, means of the terms
 
 def new_adapter(prior: Prior, recipe: AdapterRecipe) -> Adapter:
     """Returns an untrained adapter for a prior's latents, the same for the same seed."""
-    torch.manual_seed(recipe.seed)
     config = AdapterConfig(
         num_layers=prior.config.num_layers,
         latent_size=prior.config.latent_size,
         is_zero_at_start=recipe.is_zero_at_start,
     )
+    return untrained_adapter(config, seed=recipe.seed)
+
+
+def untrained_adapter(config: AdapterConfig, *, seed: int) -> Adapter:
+    """Returns what an adapter of a seed is before its training."""
+    torch.manual_seed(seed)
     return Adapter(config).to(device())
 
 
@@ -100,6 +105,9 @@ class School:
         parts: The networks inside it, by name in the checkpoint.
         photos: Of one person.
         recipe: How.
+        path: The person's own, None where nobody follows it.
+        objective: What judges every pass.
+        limits: Ages that may be asked for.
         pairs: Which photographs of a step are new and which rehearsed; None draws any.
     """
 
@@ -153,13 +161,13 @@ class School:
 
     def _have_latent_lesson(self, checkpoint: Path, report: Report) -> int:
         """Has it unless the pictures' part has begun; returns its steps, 0 where there is none."""
-        adapter, path = self.parts.get("adapter"), self._path
+        adapter, path = self.parts.get("adapter"), self.path
         before = self.recipe.latent_steps
         if not isinstance(adapter, Adapter) or path is None or not before:
             return 0
         if not checkpoint.is_file():
             total = before + self.recipe.steps
-            lesson = LatentLesson(adapter, self.photos, path, self._limits, self.recipe)
+            lesson = LatentLesson(adapter, self.photos, path, self.limits, self.recipe)
             lesson.run(
                 checkpoint.with_stem(f"{checkpoint.stem}-latents"),
                 lambda done, _steps, losses: report(done, total, losses),
@@ -176,8 +184,8 @@ class School:
             else torch.optim.AdamW(learnt, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
         )
         window = self.recipe.objective.window_years
-        self._path = self.photos.path(self.prior, window_years=window)
-        self._objective = AgeingObjective(
+        self.path = self.photos.path(self.prior, window_years=window)
+        self.objective = AgeingObjective(
             self.recipe.objective,
             self.critics,
             latent_average=latent_average(self.prior),
@@ -185,7 +193,7 @@ class School:
             training_range=self.photos.range,
         )
         config, own = self.prior.config, self.photos.range
-        self._limits = AgeRange(config.min_age, config.max_age) if self.recipe.extrapolates else own
+        self.limits = AgeRange(config.min_age, config.max_age) if self.recipe.extrapolates else own
 
     def step(self, number: int) -> dict[str, float]:
         """Does step `number`; returns the mean of each term before weighting, and the total."""
@@ -193,12 +201,12 @@ class School:
         target_age, mode = draw_targets(
             photos.ages,
             training=self.photos.range,
-            limits=self._limits,
+            limits=self.limits,
             generator=self.turns.generator,
             one_mode_a_batch=recipe.one_mode_a_batch,
         )
         self.optimiser.zero_grad()
-        aged = ageing_pass(self.prior, self.personal, photos, target_age, mode, wanted=self._path)
+        aged = ageing_pass(self.prior, self.personal, photos, target_age, mode, wanted=self.path)
         losses = self._descend_on(number, aged, 1.0)
         if recipe.cycle:
             back = cycle_pass(
@@ -215,7 +223,7 @@ class School:
         return self.photos.batch(torch.randint(len(self.photos.ages), (size,), generator=generator))
 
     def _descend_on(self, number: int, batch: AgedBatch, weight: float) -> dict[str, float]:
-        judged = self._objective(batch)
+        judged = self.objective(batch)
         total = weight * judged.total
         self.watch.see(number, float(total.detach()))
         total.backward()

@@ -20,20 +20,21 @@ from prefect.cache_policies import NO_CACHE
 from models.ageing.adapter import Adapter
 from models.ageing.adapter_files import adapter_bytes, adapter_network
 from models.ageing.adapter_recipe import AdapterRecipe, preset_recipe
-from models.ageing.critics import critics_of
 from models.ageing.objectives import Critics
 from models.ageing.prior import Prior
 from models.ageing.targets import AgeRange
 from reage.errors import TrainingError
 from reage.registry.weights import WeightsRecord
 from reage.workspace import Workspace
-from tasks.adapter_pictures import loaded_lpips, measured, perceptual_metric, save_preview
+from tasks.adapter_pictures import measured, save_preview
 from tasks.adapter_training import SAVE_EVERY, PairedTurns, School, new_adapter
+from tasks.critics import loaded_critics, perceptual_metric
 from tasks.gpu import loaded_adapter, loaded_prior
 from tasks.increment_refs import BufferRef, IncrementRef
 from tasks.photo_set import PhotoSet
 from tasks.refs import AdapterRef, CollectionRef, PriorRef, TrainedRef
 from tasks.remembered_faces import found_buffer, learnt_and_held_out
+from tasks.strength import measured_evenness
 
 UPDATES, UPDATES_BEGUN = "update", "updating"  # stages, finished and in progress
 
@@ -203,7 +204,7 @@ def _schooled(
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
-        critics = critics_of(network, None if metric is None else loaded_lpips(metric))
+        critics = loaded_critics(prior, metric)
         given = lesson(network, critics)
         photos, adapter, preview = given.photos, given.adapter, progress / "preview.png"
 
@@ -219,8 +220,17 @@ def _schooled(
         adapter.eval()
         (folder / "weights.safetensors").write_bytes(adapter_bytes(adapter))
         save_preview(network, adapter, photos, folder / "preview.png")
-        metrics = measured(network, critics, adapter, photos)
-        described = {"network": adapter_network(adapter.config), "metrics": metrics}
+        even = measured_evenness(network, adapter, photos, perceptual=critics.perceptual)
+        described = {
+            "network": adapter_network(adapter.config),
+            "recipe": recipe.plain(),
+            "metrics": measured(network, critics, adapter, photos)
+            | {
+                "strength_departure": even.departure,
+                "strength_departure_plain": even.plain_departure,
+            },
+            "strength_course": even.course,
+        }
         (folder / "adapter.json").write_text(json.dumps(described, indent=1))
         return described
 

@@ -5,7 +5,8 @@ and the ageing direction is one for the shot, so a chunk decodes to the same fra
 cut.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from models.ageing.adapter import Adapter
 from models.ageing.prior import Prior
+from models.landscape.even import place_at
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest.fields import YOUNGEST
@@ -36,9 +38,11 @@ from tasks.refs import (
     PlanRef,
     PriorRef,
 )
+from tasks.strength import BATCH_PIXELS
+
+log = logging.getLogger(__name__)
 
 BATCH = 8
-BATCH_PIXELS = 1 << 20  # synthesised at once: a decoder's maps take some hundred bytes for each
 LATENT_SIGMA_FRAMES = (
     4.0  # a blink or a grain pattern must not move the latent; a turn of the head may
 )
@@ -91,8 +95,8 @@ def plan_ageing(
 
     The source age is the manifest's, or the median apparent age over frames where the face is well
     seen. Offsets are averaged over the best-seen frames and evaluated at the source age and on a
-    grid of target ages. With an adapter they lead to the person's latents instead of the general
-    prior's, at the source age too, so that nothing changes where the ages agree.
+    grid of target ages. With an adapter they lead towards the person's latents, as far as its
+    strength at a frame says, at the source age too, so that nothing changes where the ages agree.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
@@ -111,7 +115,7 @@ def plan_ageing(
         steadied = _steadied(w_plus, seen)
         sharpness = np.array([crop_sharpness(crop) for crop in crops])
         key_frame = _key_frame(actor, track, sharpness)
-        source_offset, offsets = _offsets(
+        offsets = _offsets(
             loaded_prior(prior),
             None if adapter is None else loaded_adapter(adapter),
             crops[best],
@@ -119,15 +123,16 @@ def plan_ageing(
             source_age,
             grid,
         )
+        if adapter is not None:
+            offsets["place"] = _places(actor, adapter, frames)
         np.savez(
             folder / "plan.npz",
             first_frame=frames.first,
             w_plus=steadied if key_frame is None else _held(steadied, frames.index_of(key_frame)),
-            source_offset=source_offset,
-            offsets=offsets,
             grid=grid,
             target_age=targets,
             sharpness=sharpness,
+            **offsets,
         )
         return {"source_age": source_age, "key_frame": key_frame}
 
@@ -137,7 +142,7 @@ def plan_ageing(
         latents=[r.digest for r in latents],
         prior=prior.content,
         actor=actor,
-        adapter=None if adapter is None else adapter.digest,
+        adapter=None if adapter is None else (adapter.digest, adapter.strength_course),
     )
     return PlanRef(
         path=str(step.folder / "plan.npz"),
@@ -161,8 +166,7 @@ def age_chunk(
         rows = slice(
             frames.first - int(data["first_frame"]), frames.last + 1 - int(data["first_frame"])
         )
-        w_plus = data["w_plus"][rows]
-        offsets = _at_ages(data["grid"], data["offsets"], data["target_age"][rows])
+        before, after = _latents(data, rows)
         size = network.config.synthesis_size
         changes = np.lib.format.open_memmap(
             folder / "changes.npy", "w+", np.dtype(np.float32), (len(frames), size, size, 3)
@@ -170,8 +174,7 @@ def age_chunk(
         step = max(1, min(BATCH, BATCH_PIXELS // size**2))
         for first in range(0, len(frames), step):
             part = slice(first, first + step)
-            source = w_plus[part] + data["source_offset"]
-            changes[part] = _change(network, source, w_plus[part] + offsets[part])
+            changes[part] = _change(network, before[part], after[part])
         changes.flush()
         return {"num_frames": len(frames)}
 
@@ -204,20 +207,58 @@ def _offsets(
     w_plus: NDArray[np.float32],
     source_age: float,
     grid: NDArray[np.float64],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean ageing offsets of the frames: at the source age (L, D), at the grid's ages (G, L, D)."""
+) -> dict[str, NDArray[Any]]:
+    """Mean ageing offsets of the frames: at the source age (L, D), at the grid's ages (G, L, D).
+
+    With an adapter also those that lead to the person's latents, their names led by `personal_`.
+    """
     images, latents = to_tensor(crops.astype(np.float32)), torch.from_numpy(w_plus).to(device())
     source = torch.full((len(images),), source_age, device=device())
-
-    def mean(offset: Tensor, age: Tensor) -> Tensor:
-        if adapter is not None:
-            offset = adapter(latents + offset, age) - latents
-        return offset.mean(dim=0)
-
-    resting = mean(prior.source_offset(images, latents, source), source)
     ages = [torch.full_like(source, age) for age in grid.tolist()]
-    means = [mean(prior.ageing_offset(images, latents, source, age), age) for age in ages]
-    return resting.float().cpu().numpy(), torch.stack(means).float().cpu().numpy()
+    resting = prior.source_offset(images, latents, source)
+    moves = [prior.ageing_offset(images, latents, source, age) for age in ages]
+    found = {"source_offset": resting.mean(dim=0), "offsets": _means(moves)}
+    if adapter is not None:
+        own = [
+            adapter(latents + offset, age) - latents
+            for offset, age in zip([resting, *moves], [source, *ages], strict=True)
+        ]
+        found["personal_source_offset"] = own[0].mean(dim=0)
+        found["personal_offsets"] = _means(own[1:])
+    return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
+
+
+def _means(offsets: Sequence[Tensor]) -> Tensor:
+    return torch.stack([offset.mean(dim=0) for offset in offsets])
+
+
+def _places(actor: ActorInShot, adapter: AdapterRef, frames: FrameRange) -> NDArray[np.float64]:
+    """Where every frame lies between the prior (0) and the adapter (1), (T,)."""
+    strengths = np.array([actor.adapter_strength_at(frame) for frame in frames])
+    between = (strengths > 0) & (strengths < 1)
+    if between.any() and not adapter.strength_course:
+        log.warning(
+            "strength not measured for this adapter, followed as it is; train it again for one "
+            "that looks even actor=%s version=%s",
+            adapter.actor,
+            adapter.version,
+        )
+    return place_at(adapter.strength_course, strengths)
+
+
+def _latents(
+    plan: Mapping[str, NDArray[Any]], rows: slice
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Latents of frames at the source age and at their target ages, (T, L, D) each."""
+    w_plus, ages = plan["w_plus"][rows], plan["target_age"][rows]
+    resting, offsets = plan["source_offset"], _at_ages(plan["grid"], plan["offsets"], ages)
+    if "place" in plan:
+        # Neither end is left by a bit where a place is one: the other's share is 0 then.
+        place = plan["place"][rows].astype(np.float32)[:, None, None]
+        personal = _at_ages(plan["grid"], plan["personal_offsets"], ages)
+        resting = (1 - place) * resting + place * plan["personal_source_offset"]
+        offsets = (1 - place) * offsets + place * personal
+    return w_plus + resting, w_plus + offsets
 
 
 @torch.inference_mode()

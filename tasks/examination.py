@@ -17,7 +17,6 @@ from prefect.cache_policies import NO_CACHE
 
 from models.ageing.adapter import Adapter
 from models.ageing.adapter_files import load_adapter
-from models.ageing.critics import critics_of
 from models.ageing.objectives import Critics
 from models.ageing.personal_pass import general_latents, pooled_decode
 from models.ageing.prior import Prior
@@ -26,7 +25,8 @@ from reage.age_strip import StripRow, compose_age_strip
 from reage.rehearsal.examination import ExaminedFace
 from reage.rehearsal.replay_buffer import Faces
 from reage.workspace import Workspace
-from tasks.adapter_pictures import PREVIEW_AGES, aged_faces, loaded_lpips, perceptual_metric
+from tasks.adapter_pictures import PREVIEW_AGES, aged_faces
+from tasks.critics import loaded_critics, perceptual_metric
 from tasks.gpu import device, loaded_adapter, loaded_prior
 from tasks.increment_refs import BufferRef, ExaminationRef, IncrementRef
 from tasks.photo_set import PhotoSet
@@ -61,7 +61,7 @@ def examine_update(
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
-        critics = critics_of(network, None if metric is None else loaded_lpips(metric))
+        critics = loaded_critics(prior, metric)
         described = json.loads((Path(after.folder) / "adapter.json").read_text("utf-8"))
         weights = Path(after.folder) / "weights.safetensors"
         updated = load_adapter(weights, described["network"]).to(device())

@@ -4,7 +4,7 @@ Holds no task. T frames, S side of synthesised crops, N side of the chart, n sid
 which frames are registered.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -29,6 +29,7 @@ Textures = Iterator[tuple[int, Pixels]]
 
 _TEXELS_PER_PIXEL = 1.5  # of the chart's side, for a pixel of the crop's
 _LARGEST_CHART = 1536  # texels a side
+_STRENGTH_YEARS = 40.0  # that the whole way from prior to adapter counts for
 _SHARP_ENOUGH = 0.5  # of the sharpest frames: what is below counts less, by the square
 
 
@@ -38,7 +39,8 @@ class FaceSurface:
 
     Attributes:
         frames: Of the shot.
-        ages: The age each frame shows, years, (T,).
+        ages: The age each frame shows, years, (T,); where that stays and the adapter's strength is
+            keyframed, the strength in its stead, all of it counting as some decades.
         landmarks: (T, K, 2) pixels of synthesised crops.
         depths: (T, K) likewise.
         credit: (T,) how far each frame is believed as a whole, above 0 up to 1.
@@ -60,7 +62,7 @@ class FaceSurface:
         track = cropper.track
         ways = [cropper.plate_from_synthesis(frame).inverse() for frame in track.frames]
         with np.load(plan.path) as planned:
-            ages, sharpness = planned["target_age"], planned["sharpness"]
+            ages, sharpness = _keyframed(planned), planned["sharpness"]
         enough = max(_SHARP_ENOUGH * float(np.percentile(sharpness, 90)), 1e-12)
         sharp = np.clip(sharpness / enough, 0.0, 1.0) ** 2
         pairs = list(zip(ways, track.landmarks, track.depths, strict=True))
@@ -157,3 +159,11 @@ def _decoded(changes: Sequence[ChangesRef], frames: FrameRange) -> Iterator[tupl
         for frame in ref.frames:
             if frame in frames:
                 yield frame, np.array(stored[ref.frames.index_of(frame)])
+
+
+def _keyframed(planned: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """What tells changes of frames apart that are not meant to agree, (T,)."""
+    ages = planned["target_age"]
+    if "place" in planned and not np.ptp(ages):
+        return ages + _STRENGTH_YEARS * planned["place"]
+    return ages

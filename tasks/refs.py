@@ -14,7 +14,7 @@ from reage.collection.report import CollectionReport
 from reage.colour_config import own_name
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
-from reage.registry.adapter_facts import PublishedFacts
+from reage.registry.adapter_facts import PublishedFacts, TrainedFacts
 from reage.registry.adapters import AdapterRecord
 from reage.registry.priors import PriorRecord
 
@@ -81,21 +81,26 @@ class AdapterRef:
         digest: SHA-256 of its weights.
         is_published: Whether it is a published checkpoint, which has the person's encoder, decoder
             and mean latent beside the adapter network.
+        strength_course: Where evenly spaced strengths lie between prior and adapter, as measured
+            when it was trained; empty where that was not.
     """
 
     actor: str
     version: str
     digest: str
     is_published: bool = False
+    strength_course: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, record: AdapterRecord) -> "AdapterRef":
         """Points to an adapter that was found in the registry."""
+        facts = record.facts
         return cls(
             actor=record.actor,
             version=record.version,
             digest=record.digest,
-            is_published=isinstance(record.facts, PublishedFacts),
+            is_published=isinstance(facts, PublishedFacts),
+            strength_course=tuple(facts.strength_course) if isinstance(facts, TrainedFacts) else (),
         )
 
 

@@ -24,7 +24,8 @@ from reage.framerange import FrameRange
 from reage.geometry import Roi
 from reage.image import quantise
 from reage.manifest.consent import ConsentRecord
-from reage.manifest.shot import ShotManifest
+from reage.manifest.fields import NO_ADAPTER
+from reage.manifest.shot import ActorInShot, ShotManifest
 from reage.provenance import provenance_attributes, sidecar
 from reage.qc import (
     ActorQC,
@@ -44,7 +45,7 @@ from reage.workspace import Workspace
 from tasks.crops import chunk_frames, plate_info, shot_frames
 from tasks.gpu import loaded_prior
 from tasks.outputs import ActorWork, Outputs, ShotWork, write_shot_timeline
-from tasks.refs import ChunkRef, FrameSetRef, JobRef, MeasuresRef, PackageRef, PriorRef
+from tasks.refs import ChunkRef, FrameSetRef, JobRef, MeasuresRef, PackageRef, PlanRef, PriorRef
 
 SHEET_ROWS = 5
 _PACKAGES = ("reage", "torch", "av", "opencolorio", "openexr", "prefect")
@@ -252,10 +253,21 @@ def _actor_report(
         actor=actor.actor,
         consent_document=shot.manifest.consent_document(actor.actor),
         frames=tuple(frames),
-        adapter="none" if plan.adapter is None else plan.adapter.version,
+        adapter=_adapter_caption(shot, actor, plan),
         track=f"track {track.track_id}, chosen by {cast.decided_by}",
         consent_terms=_terms_of(consents.get(actor.actor)),
     )
+
+
+def _adapter_caption(shot: ShotWork, actor: ActorInShot, plan: PlanRef) -> str:
+    """Which adapter was used and how far, as `v003` or `v003 at strength 0.2 to 1`."""
+    if plan.adapter is None:
+        return NO_ADAPTER
+    followed = [actor.adapter_strength_at(frame) for frame in shot.manifest.frames]
+    low, high = f"{min(followed):.2g}", f"{max(followed):.2g}"
+    if low == high == "1":
+        return plan.adapter.version
+    return f"{plan.adapter.version} at strength {low if low == high else f'{low} to {high}'}"
 
 
 def _terms_of(record: ConsentRecord | None) -> str:

@@ -96,6 +96,7 @@ def test_modules_that_hold_tasks_import_no_other_that_does():
     shared = {
         "refs", "gpu", "crops", "outputs", "retries", "fetching", "adapter_training", "portraits",
         "photo_set", "gathering", "latent_lesson", "training_watch", "prior_preview",
+        "strength", "critics", "states",
         "prior_figures", "prior_card", "increment_refs", "remembered_faces", "adapter_pictures",
         "face_surface",
     }  # fmt: skip

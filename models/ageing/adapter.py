@@ -69,6 +69,12 @@ class Adapter(nn.Module):
             head = _two_layers(joint, config.latent_size, is_zero_at_start=config.is_zero_at_start)
             self.add_module(f"fc_{index}", head)
 
+    @property
+    def last_layers(self) -> frozenset[str]:
+        """Names, in the state dict, of what the person's offset is linear in."""
+        heads = range(self.config.num_layers)
+        return frozenset(f"fc_{i}.2.{part}" for i in heads for part in ("weight", "bias"))
+
     def forward(self, w_plus_BLD: Tensor, target_age: Tensor) -> Tensor:
         """Personalises latents for an age.
 

@@ -9,10 +9,12 @@ younger than 18.
 Source: Qu et al. 2025, "MyTimeMachine", sec. 4, and its released code.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from models.ageing.objectives import ObjectiveConfig
+from models.face.region import Region
 
 PRESETS = ("default", "paper")
 
@@ -80,8 +82,23 @@ class AdapterRecipe:
         return self.latent_steps > 0 or self.objective.anchors > 0
 
     def plain(self) -> dict[str, Any]:
-        """Returns the recipe as JSON values."""
+        """Returns the recipe as JSON values; `recalled` reads them."""
         return asdict(self)
+
+    @classmethod
+    def recalled(cls, fields: Mapping[str, Any]) -> "AdapterRecipe":
+        """Rebuilds a recipe from its JSON values.
+
+        Raises:
+            ValueError: A field is missing, unknown or out of range.
+        """
+        try:
+            objective = dict(fields["objective"])
+            region = objective["region"]
+            objective["region"] = None if region is None else Region(*region)
+            return cls(**{**fields, "objective": ObjectiveConfig(**objective)})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"AdapterRecipe: got {error}, expected a recipe's fields") from error
 
 
 def preset_recipe(

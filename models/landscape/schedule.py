@@ -8,7 +8,7 @@ Landscape for Deep Networks"; the powers of hidden biases are ours, by the same 
 Shapes: none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,12 +25,15 @@ class Schedule:
         weights, biases: Move, stay at an end of the line, or are left out (0 all along).
         powers: A moving bias's share is the strength to this power, by name, 1 or more; None moves
             all of them with the strength itself. Weights always move with the strength itself.
+        only: Names of the parameters that move at all, the others staying at the end; None for
+            all.
     """
 
     name: str
     weights: Course = "moving"
     biases: Course = "moving"
     powers: Mapping[str, int] | None = None
+    only: Collection[str] | None = None
 
     def __post_init__(self) -> None:
         low = {name: power for name, power in (self.powers or {}).items() if power < 1}
@@ -39,6 +42,8 @@ class Schedule:
 
     def share(self, name: str, strength: float) -> float | None:
         """Returns how far a parameter is, 0-1, at a strength of 0-1; None: it is left out."""
+        if self.only is not None and name not in self.only:
+            return 1.0
         course = self.biases if is_bias(name) else self.weights
         if course == "zero":
             return None
@@ -83,3 +88,14 @@ def homogeneous(bias_depths: Mapping[str, int]) -> Schedule:
         bias_depths: By name, as `bias_depths` derives them.
     """
     return Schedule(name="homogeneous", powers=dict(bias_depths))
+
+
+def last_layers(names: Collection[str]) -> Schedule:
+    """The last layers' weights and biases move with the strength, all before them is at the end.
+
+    What comes out is then linear in the strength, and lies where the last layers' own start leads.
+
+    Args:
+        names: Of the last layers' parameters.
+    """
+    return Schedule(name="last layers", only=frozenset(names))

@@ -11,14 +11,19 @@ import torch
 from torch import nn
 
 from models.lora.adapter import LowRankAdapter, adaptable_layers, small_parameters
+from models.lora.layer import ScaledWeight
 from models.ops.adaptable import AdaptableLayer
 
 
 class Injection:
     """An adapter in a generator, until it is detached; also a context manager that detaches."""
 
-    def __init__(self, generator: nn.Module, adapter: LowRankAdapter) -> None:
+    def __init__(
+        self, generator: nn.Module, adapter: LowRankAdapter, *, strength: float = 1.0
+    ) -> None:
         """Injects; see inject."""
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength: got {strength}, expected 0 to 1")
         layers, own = adaptable_layers(generator), small_parameters(generator)
         low_rank, theirs = adapter.weights_by_layer(), adapter.own_by_name()
         _check_fits(
@@ -31,12 +36,16 @@ class Injection:
         )
         self._layers: list[AdaptableLayer] = []
         self._replaced: list[tuple[nn.Module, str, nn.Parameter]] = []
+        if strength == 0:
+            return
         for name, layer in layers.items():
-            layer.weight_offset = low_rank[name]
+            part = low_rank[name]
+            layer.weight_offset = part if strength == 1 else ScaledWeight(part, strength)
             self._layers.append(layer)
         for name, parameter in theirs.items():
             path, _, leaf = name.rpartition(".")
-            self._replace(generator.get_submodule(path), leaf, parameter)
+            mixed = parameter if strength == 1 else _mixed(own[name], parameter, strength)
+            self._replace(generator.get_submodule(path), leaf, mixed)
 
     def merge(self) -> None:
         """Adds the low-rank weights to the others once, instead of at every use.
@@ -75,22 +84,29 @@ class Injection:
         self.detach()
 
 
-def inject(generator: nn.Module, adapter: LowRankAdapter) -> Injection:
+def inject(generator: nn.Module, adapter: LowRankAdapter, *, strength: float = 1.0) -> Injection:
     """Makes a generator the adapter's person, until the injection is detached.
 
     Args:
         generator: Must carry no adapter. Freeze it before training: what then still wants gradients
             is the adapter.
         adapter: Made for a generator of the same layers and sizes.
+        strength: How far it is followed, 0-1, on the straight line between the weights: exactly the
+            generator at 0, exactly the adapter at 1. Only at 1 can it be trained.
 
     Returns:
         What merges or detaches it.
 
     Raises:
-        ValueError: The generator carries an adapter, or the adapter is not of such a generator;
-            nothing has changed then.
+        ValueError: The generator carries an adapter, or the adapter is not of such a generator, or
+            the strength is out of range; nothing has changed then.
     """
-    return Injection(generator, adapter)
+    return Injection(generator, adapter, strength=strength)
+
+
+def _mixed(generators: nn.Parameter, persons: nn.Parameter, strength: float) -> nn.Parameter:
+    mixed = torch.lerp(generators.detach(), persons.detach(), strength)
+    return nn.Parameter(mixed, requires_grad=False)
 
 
 def _check_fits(expected: dict[str, torch.Size], found: dict[str, torch.Size]) -> None:

@@ -66,3 +66,16 @@ class LowRankWeight(nn.Module):
     def forward(self) -> Tensor:
         """Returns what is added to the layer's weight, of its shape."""
         return ((self.up @ self.down) * self.scale).reshape(self.shape)
+
+
+class ScaledWeight(nn.Module):
+    """A part of another's low-rank weight: the product of the factors, taken a number of times."""
+
+    def __init__(self, whole: LowRankWeight, share: float) -> None:
+        super().__init__()
+        self.whole, self.share = whole, share
+
+    def forward(self) -> Tensor:
+        """Returns what is added to the layer's weight, of its shape."""
+        offset: Tensor = self.whole()
+        return offset * self.share

@@ -28,6 +28,7 @@ YOUNGEST, OLDEST = 18, 100
 HIGHEST_FRAME = 999_999_999
 SCREEN_COLOURSPACES = ("rec709", "srgb")
 OWN_COLOURSPACES = (*SCREEN_COLOURSPACES, "linear_rec709", "linear_srgb", "acescg")
+NO_ADAPTER = "none"
 
 _DOCUMENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._/-]{0,126}[A-Za-z0-9])?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -63,8 +64,8 @@ def _version_policy(value: str) -> str:
 
 
 def _adapter(value: str) -> str:
-    if value not in {"none", "latest"} and not is_version(value):
-        cure = _meant(value, ["none", "latest"])
+    if value not in {NO_ADAPTER, "latest"} and not is_version(value):
+        cure = _meant(value, [NO_ADAPTER, "latest"])
         raise refuse("none, latest, or a version as v003", cure=cure)
     return value
 
@@ -107,6 +108,12 @@ def _age_bounds(value: float) -> float:
         raise refuse(f"at least {YOUNGEST} years", cure="Reage re-ages adults, and to adults, only")
     if value > OLDEST:
         raise refuse(f"at most {OLDEST} years")
+    return value
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise refuse("0 to 1")
     return value
 
 
@@ -252,6 +259,9 @@ Age = Annotated[
     float,
     AfterValidator(_age_bounds),
     _schema("years", type="number", minimum=YOUNGEST, maximum=OLDEST),
+]
+Share = Annotated[
+    float, AfterValidator(_share), _schema("0 to 1", type="number", minimum=0, maximum=1)
 ]
 FrameNumber = Annotated[
     int,

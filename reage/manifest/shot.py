@@ -10,6 +10,7 @@ from reage.manifest.age import AgeCurve, SourceAge, TargetAge
 from reage.manifest.consent import ConsentReference
 from reage.manifest.delivery import Delivery
 from reage.manifest.fields import (
+    NO_ADAPTER,
     SCREEN_COLOURSPACES,
     Adapter,
     Colourspace,
@@ -24,8 +25,9 @@ from reage.manifest.fields import (
     has_frame_pattern,
 )
 from reage.manifest.location import digest_of, resolve_place
-from reage.manifest.problems import Finding, refuse_all
+from reage.manifest.problems import Finding, KeyPath, refuse_all
 from reage.manifest.qc import QCLimits
+from reage.manifest.strength import AdapterStrength, StrengthCurve
 from reage.naming import ShotId
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -199,19 +201,49 @@ class ActorInShot(ManifestModel):
         "shot's frame numbers, or a movie that begins with the plate.",
     )
     adapter: Adapter = Field(
-        default="none",
+        default=NO_ADAPTER,
         description="The actor's personal adapter, trained or imported, for the shot's prior: "
         "`none`, `latest`, or a version as `v003`.",
+    )
+    adapter_strength: AdapterStrength = Field(
+        default=1.0,
+        description="How far the adapter is followed, evenly to the eye: from 0, the prior alone, "
+        "to 1, the adapter; a number, or keyframes over the shot. Needs an `adapter` of your own "
+        "training; keyframes of this and of `target_age` together need `temporal: {mode: frame}`.",
     )
     consent: ConsentReference | None = Field(
         default=None, description="The actor's own document, when it is not the shot's."
     )
+
+    @model_validator(mode="after")
+    def _strength_has_an_adapter(self) -> "ActorInShot":
+        if self.adapter == NO_ADAPTER and self.adapter_strength != 1.0:
+            got = "keyframes" if self.strength_curve else f"{self.adapter_strength}"
+            expected = "no strength where there is no adapter"
+            cure = "name the adapter, as adapter: latest"
+            raise refuse_all([Finding(("adapter_strength",), got, expected, cure)])
+        both = self.strength_curve and isinstance(self.target_age, AgeCurve)
+        if both and self.temporal.mode == "surface":
+            expected = "a number where target_age has keyframes, too"
+            cure = "the skin follows one of both: set temporal to {mode: frame} to keyframe both"
+            raise refuse_all([Finding(("adapter_strength",), "keyframes", expected, cure)])
+        return self
+
+    @property
+    def strength_curve(self) -> StrengthCurve | None:
+        """The adapter's strength where it is keyframed."""
+        return self.adapter_strength if isinstance(self.adapter_strength, StrengthCurve) else None
 
     def target_age_at(self, frame: int) -> float:
         """Returns the target age at a frame number, in years."""
         return (
             self.target_age.at(frame) if isinstance(self.target_age, AgeCurve) else self.target_age
         )
+
+    def adapter_strength_at(self, frame: int) -> float:
+        """Returns how far the adapter is followed at a frame number, 0-1."""
+        asked = self.adapter_strength
+        return asked.at(frame) if isinstance(asked, StrengthCurve) else asked
 
 
 class ShotManifest(ManifestModel):
@@ -260,21 +292,25 @@ class ShotManifest(ManifestModel):
         return found
 
     def _curves_elsewhere(self) -> list[Finding]:
-        found = []
-        for index, entry in enumerate(self.actors):
-            if not isinstance(entry.target_age, AgeCurve):
-                continue
-            first, *_ = keyed = list(entry.target_age.keyframes)
-            if keyed[-1] < self.frames.first or first > self.frames.last:
-                found.append(
-                    Finding(
-                        ("actors", index, "target_age", "keyframes"),
-                        f"frames {first}-{keyed[-1]}",
-                        f"keyframes that meet the shot's frames ({self.frames})",
-                        "keyframes are at frame numbers, not positions from 0",
-                    )
-                )
-        return found
+        return [
+            finding
+            for index, entry in enumerate(self.actors)
+            for key in ("target_age", "adapter_strength")
+            if isinstance(curve := getattr(entry, key), AgeCurve | StrengthCurve)
+            if (finding := self._elsewhere(("actors", index, key, "keyframes"), curve))
+        ]
+
+    def _elsewhere(self, key: KeyPath, curve: AgeCurve | StrengthCurve) -> Finding | None:
+        """What is wrong with a curve none of whose keyframes is near the shot's frames."""
+        first, *_ = keyed = list(curve.keyframes)
+        if keyed[-1] >= self.frames.first and first <= self.frames.last:
+            return None
+        return Finding(
+            key,
+            f"frames {first}-{keyed[-1]}",
+            f"keyframes that meet the shot's frames ({self.frames})",
+            "keyframes are at frame numbers, not positions from 0",
+        )
 
     def _key_frames_elsewhere(self) -> list[Finding]:
         return [

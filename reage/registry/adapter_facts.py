@@ -4,7 +4,7 @@ Plain values, kept with the version and shown on its card.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -50,6 +50,8 @@ class TrainedFacts(AdapterFacts):
         max_age: Oldest.
         recipe: Settings of the training.
         metrics: Figures of the training, by name.
+        strength_course: Where on the line from the prior (0) to the adapter (1) evenly spaced
+            strengths lie, so that they look even; empty in versions from before it was measured.
     """
 
     kind: ClassVar[str] = "adapter"
@@ -61,6 +63,10 @@ class TrainedFacts(AdapterFacts):
     max_age: float
     recipe: Mapping[str, Any]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    strength_course: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strength_course", tuple(self.strength_course))
 
     def card_lines(self) -> list[str]:
         """Returns what was learnt from, and the figures of the training."""

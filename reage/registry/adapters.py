@@ -12,6 +12,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from reage.errors import RegistryError
 from reage.naming import check_name, is_version, next_version, parse_version, safe_name
@@ -30,7 +31,6 @@ from reage.registry.entry import (
 from reage.registry.standing import Standing, deciding, standing_of
 from reage.storage.local import local_errors
 
-NO_ADAPTER = "none"
 LATEST = "latest"
 
 _SCHEMA = "reage.adapter/1"
@@ -140,6 +140,21 @@ def find_published(actor: str, facts: PublishedFacts) -> AdapterRecord | None:
     return None
 
 
+def version_before(record: AdapterRecord) -> AdapterRecord | None:
+    """Returns the newest older version that was trained here for the same prior, None if none was.
+
+    Errors as of `find_adapter`.
+    """
+    older = [
+        other
+        for other in list_adapters(record.actor)
+        if parse_version(other.version) < parse_version(record.version)
+        and isinstance(other.facts, TrainedFacts)
+        and other.facts.prior_digest == record.facts.prior_digest
+    ]
+    return find_adapter(record.actor, older[-1].version) if older else None
+
+
 def list_adapters(actor: str | None = None) -> list[AdapterRecord]:
     """Returns an actor's adapters, oldest first, or everybody's; their weights are not read.
 
@@ -214,14 +229,14 @@ def register_adapter(
 
 def _registered(actor: str, weights: bytes, facts: AdapterFacts) -> AdapterRecord:
     digest = hashlib.sha256(weights).hexdigest()
-    described = {"schema": _SCHEMA, "kind": facts.kind, "digest": digest, "config": asdict(facts)}
-    described = json.loads(json.dumps(described))  # as it will be read
+    config = _as_read(facts)
+    described = {"schema": _SCHEMA, "kind": facts.kind, "digest": digest, "config": config}
     standing = standing_of(actor)
     for _ in range(_MAX_RACES):
         known = adapter_versions(actor)
         latest = standing.latest_of(known)
         newest = _read(actor, latest) if latest else None
-        if newest and (newest.digest, asdict(newest.facts)) == (digest, described["config"]):
+        if newest and (newest.digest, _as_read(newest.facts)) == (digest, config):
             return newest
         version = next_version([*known, standing.purged])
 
@@ -237,6 +252,12 @@ def _registered(actor: str, weights: bytes, facts: AdapterFacts) -> AdapterRecor
         f"adapter of {actor}: version: got {_MAX_RACES} others registered at the same moment, "
         "expected a free one; try again"
     )
+
+
+def _as_read(facts: AdapterFacts) -> dict[str, Any]:
+    """Returns facts as the entry's description has them."""
+    config: dict[str, Any] = json.loads(json.dumps(asdict(facts)))
+    return config
 
 
 def _actors() -> list[str]:

@@ -10,8 +10,6 @@ from benchmarks.mli_measures import (
     below_chance,
     lateness_and_bias,
     learning_order,
-    plateau_5,
-    total_rise,
 )
 from benchmarks.mli_summary import show, summarise
 from benchmarks.mli_training import (
@@ -25,21 +23,10 @@ from benchmarks.mli_training import (
 from models.landscape.depth import bias_depths
 
 
-def test_plateau_ends_with_the_last_point_near_the_first():
-    assert plateau_5([0.9, 0.9, 0.86, 0.5, 0.9]) == 0.5
-    assert plateau_5([0.9, 0.1, 0.0]) == 0.0
-    assert plateau_5([0.9, 0.9, 0.9]) == 1.0
-
-
 def test_error_leaves_chance_once_it_stays_below():
     assert below_chance([0.9, 0.7, 0.85, 0.3, 0.0]) == 0.75
     assert below_chance([0.7, 0.3, 0.0]) == 0.0
     assert below_chance([0.9, 0.9, 0.9]) == 1.0
-
-
-def test_total_rise_is_zero_for_what_only_falls():
-    assert total_rise([3.0, 2.0, 2.0, 0.0]) == 0.0
-    assert total_rise([1.0, 2.0, 0.0, 0.5]) == pytest.approx(1.5)
 
 
 def test_learning_order_goes_by_the_last_relapse_then_by_errors():

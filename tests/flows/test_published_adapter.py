@@ -17,6 +17,7 @@ from reage.registry.adapters import adapter_versions
 from reage.registry.priors import find_prior
 from studio.demo import DemoActor, delivered_files, demo_shot
 from tasks.refs import PriorRef
+from tasks.states import StateRef
 from tasks.weights import import_published_adapter, import_weights
 from tests.published_files import SMALL, personal_state, write_published
 
@@ -127,3 +128,28 @@ def test_shot_on_another_prior_is_refused_with_both_digests(studio):
         f"adapter ada v001: prior: got compact {prior.digest[:12]}…, expected sam-ffhq1024 "
         f"{made_for[:12]}…; name that prior in the shot manifest"
     )
+
+
+@pytest.mark.parametrize(
+    ("strength", "got"), [(0.5, "0.5"), (0, "0"), ({"keyframes": {1001: 1}}, "keyframes")]
+)
+def test_published_checkpoint_takes_no_other_strength_than_1(studio, strength, got):
+    studio.bring()
+    prior = PriorRef.of(find_prior("sam-ffhq1024"))
+    fields = {"actor": "ada", "target_age": 70, "adapter": "latest"}
+    asked = ActorInShot.model_validate({**fields, "adapter_strength": strength})
+    with pytest.raises(RegistryError) as caught:
+        find_adapter_for(asked, prior)
+    assert str(caught.value) == (
+        f"adapter ada v001: adapter_strength: got {got}, expected 1, as a published checkpoint has "
+        "an encoder of its own and what lies between its normalisation and the prior's was never "
+        "measured; leave adapter_strength out"
+    )
+    whole = ActorInShot.model_validate({**fields, "adapter_strength": 1})
+    assert find_adapter_for(whole, prior).is_published
+
+
+def test_published_checkpoint_cannot_be_diagnosed(studio):
+    record = studio.bring()
+    with pytest.raises(RegistryError, match="how a published one began is not known"):
+        StateRef.of(record)

@@ -9,6 +9,7 @@ import skimage.data
 from matplotlib.cbook import get_sample_data
 from PIL import Image
 
+from flows.diagnose_adapter import REMEMBERED, diagnose_adapter
 from flows.reage_shot import find_adapter_for, reage_shot
 from flows.synthetic_actor import photograph_synthetic_actor
 from flows.train_actor import train_actor
@@ -17,8 +18,9 @@ from reage.errors import CollectionError, ConsentError, RegistryError, TrainingE
 from reage.manifest import ActorInShot
 from reage.registry.adapters import adapter_versions, register_adapter
 from reage.registry.priors import find_prior
+from reage.workspace import Workspace
 from studio.demo import delivered_files, demo_shot
-from tasks.refs import PriorRef
+from tasks.refs import AdapterRef, PriorRef
 
 MANIFEST = """\
 schema_version: 1
@@ -93,8 +95,11 @@ def test_trained_adapter_is_a_version_that_says_what_it_rests_on(first, studio):
     assert facts.consent_document == "SYNTHETIC-ACTOR"
     assert facts.recipe["steps"] == STEPS
     assert set(facts.metrics) == {
-        "likeness_prior", "likeness_adapter", "age_error_prior", "age_error_adapter"
+        "likeness_prior", "likeness_adapter", "age_error_prior", "age_error_adapter",
+        "strength_departure", "strength_departure_plain",
     }  # fmt: skip
+    assert (facts.strength_course[0], facts.strength_course[-1]) == (0.0, 1.0)
+    assert AdapterRef.of(first).strength_course == tuple(facts.strength_course)
     [entry] = [
         entry
         for line in (studio / "work" / "audit.jsonl").read_text().splitlines()
@@ -113,6 +118,17 @@ def test_training_leaves_a_strip_to_look_at(first, studio):
     [preview] = (studio / "work" / "actors" / "astronaut" / "adapter").glob("*/preview.png")
     with Image.open(preview) as strip:
         assert strip.width > strip.height > 500
+
+
+def test_training_ends_with_a_landscape_that_diagnosing_finds_again(first, studio, monkeypatch):
+    told = Workspace.of_actor(studio / "work", "astronaut").recall(REMEMBERED)
+    assert told["version"] == "v001"
+    monkeypatch.setattr("tasks.landscape.Ground", None)
+    manifest = str(studio / "actors" / "astronaut.yaml")
+    found = diagnose_adapter(manifest, work=str(studio / "work"), limits=ALIKE)
+    assert (found.headline, str(found.page)) == (told["headline"], told["page"])
+    assert found.barrier is None
+    assert "astronaut <span>v001</span>" in found.page.read_text()
 
 
 @pytest.mark.parametrize(

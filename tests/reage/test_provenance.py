@@ -154,6 +154,7 @@ def test_sidecar_says_what_was_done_with_what():
         "interpolation": "smooth",
     }
     assert part["adapter"] == {"version": "v002", "sha256": "cc"}
+    assert part["adapter_strength"] == 1.0
 
 
 def test_sidecar_without_a_time_is_the_same_each_time():

@@ -2,7 +2,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from reage.framerange import FrameRange
-from reage.svg_chart import Series, State, line_chart, state_strip, x_of
+from reage.svg_chart import Series, State, line_chart, state_strip, strength_chart, x_of
 
 FRAMES = FrameRange(1001, 1100)
 
@@ -43,3 +43,13 @@ def test_state_strip_lies_on_the_frames_of_the_line_chart():
     x, width = (float(re.search(rf'<rect[^>]* {k}="([^"]*)"', strip)[1]) for k in ("x", "width"))
     assert abs(x + width / 2 - (x_of(1015, FRAMES) + x_of(1016, FRAMES)) / 2) < 0.02
     assert "lost 1011-1020" in strip
+
+
+def test_strength_chart_spreads_its_values_evenly_over_0_to_1():
+    chart = str(strength_chart([line([(0, 3.0), (1, 2.0), (2, 1.0)])]))
+    xs = [float(p.split(",")[0]) for p in re.search(r'points="([^"]*)"', chart)[1].split()]
+    ticks = dict(re.findall(r'x="([^"]*)" y="[^"]*" text-anchor="middle">([^<]*)<', chart))
+    named = {text: float(x) for x, text in ticks.items()}
+    assert list(named) == ["0", "0.2", "0.4", "0.6", "0.8", "1"]
+    assert [xs[0], xs[2]] == [named["0"], named["1"]]
+    assert xs[1] == (xs[0] + xs[2]) / 2

@@ -10,7 +10,8 @@ from studio import cli
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    "demo", "validate", "submit", "status", "deliver", "doctor", "collect", "train", "train-prior"
+    "demo", "validate", "submit", "status", "deliver", "doctor", "collect", "train", "diagnose",
+    "train-prior",
 )  # fmt: skip
 GROUPS = {"adapters": ("list", "inspect"), "weights": ("import", "list", "inspect", "remove")}
 

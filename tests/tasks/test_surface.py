@@ -6,6 +6,7 @@ import pytest
 from reage.manifest import ActorInShot
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor
+from tasks.face_surface import _keyframed
 from tasks.surface import carry_chunk, find_skin
 
 
@@ -96,3 +97,12 @@ def test_another_age_is_another_skin(two_faces, tiny_prior, workspace):
         for plan in (shot.plan, older)
     ]
     assert skins[0].digest != skins[1].digest
+
+
+def test_frames_of_other_strengths_are_told_apart_as_frames_of_other_ages_are():
+    ages, place = np.full(3, 60.0), np.array([0.0, 0.5, 1.0])
+    assert _keyframed({"target_age": ages}).tolist() == [60, 60, 60]
+    assert _keyframed({"target_age": ages, "place": np.ones(3)}).tolist() == [100, 100, 100]
+    assert _keyframed({"target_age": ages, "place": place}).tolist() == [60, 80, 100]
+    rising = np.array([50.0, 55.0, 60.0])
+    assert _keyframed({"target_age": rising, "place": np.ones(3)}).tolist() == rising.tolist()

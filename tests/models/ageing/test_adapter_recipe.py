@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from models.ageing.adapter_recipe import AdapterRecipe, preset_recipe
+from models.ageing.adapter_recipe import PRESETS, AdapterRecipe, preset_recipe
 from models.ageing.objectives import ObjectiveConfig
 from models.face.region import FFHQ_FACE
 
@@ -55,3 +55,18 @@ def test_nonsense_is_refused_by_name():
         AdapterRecipe(cycle=-1.0)
     with pytest.raises(ValueError, match=r"AdapterRecipe.latent_steps: got -1"):
         AdapterRecipe(latent_steps=-1)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("crop_size", [128, 256])
+def test_recipe_comes_back_from_its_json_values(preset, crop_size):
+    recipe = preset_recipe(preset, crop_size=crop_size, seed=7)
+    plain = json.loads(json.dumps(recipe.plain()))
+    assert AdapterRecipe.recalled(plain) == recipe
+
+
+@pytest.mark.parametrize("change", [{"hue": 1}, {"steps": 0}, {"objective": {}}])
+def test_recipe_of_other_fields_is_refused(change):
+    plain = preset_recipe(crop_size=128).plain()
+    with pytest.raises(ValueError, match="AdapterRecipe"):
+        AdapterRecipe.recalled({**plain, **change})

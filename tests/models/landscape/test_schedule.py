@@ -5,6 +5,7 @@ from models.landscape.schedule import (
     biases_only,
     homogeneous,
     is_bias,
+    last_layers,
     linear,
     no_bias,
     weights_only,
@@ -32,6 +33,12 @@ def test_a_part_alone_moves_while_the_other_stays_at_the_end_asked_for(end, shar
 def test_no_bias_leaves_biases_out():
     assert _shares(no_bias(), "0.bias") == [None] * 3
     assert _shares(no_bias(), "0.weight") == list(STRENGTHS)
+
+
+def test_last_layers_move_alone_with_all_before_them_at_the_end():
+    schedule = last_layers({"2.weight", "2.bias"})
+    assert _shares(schedule, "2.weight") == _shares(schedule, "2.bias") == list(STRENGTHS)
+    assert _shares(schedule, "0.weight") == _shares(schedule, "0.bias") == [1.0] * 3
 
 
 def test_homogeneous_takes_a_bias_of_depth_l_with_the_lth_power():

@@ -201,3 +201,41 @@ def test_adapter_of_another_generator_is_refused_and_changes_nothing():
 def test_network_that_has_nothing_personal_is_refused():
     with pytest.raises(ValueError, match="PERSONAL_PARTS: got none of Linear, expected names"):
         LowRankAdapter(nn.Linear(2, 2), LoRAConfig())
+
+
+@both_generators
+def test_strengths_0_and_1_are_the_generator_and_the_adapter_to_the_bit(kind):
+    generator = kind.network()
+    adapter, alone = _person(generator), kind.picture(generator)
+    with inject(generator, adapter):
+        whole = kind.picture(generator)
+    with inject(generator, adapter, strength=0):
+        assert torch.equal(kind.picture(generator), alone)
+    with inject(generator, adapter, strength=1):
+        assert torch.equal(kind.picture(generator), whole)
+    assert not torch.equal(whole, alone)
+
+
+def test_strength_is_the_straight_line_between_the_weights():
+    generator = _Planar.network()
+    adapter, before = _person(generator), _copies(generator)
+    with inject(generator, adapter) as injection:
+        injection.merge()
+        whole = _copies(generator)
+    with inject(generator, adapter, strength=0.25) as injection:
+        shown = _Planar.picture(generator)
+        injection.merge()
+        torch.testing.assert_close(_Planar.picture(generator), shown)
+        for name, tensor in _copies(generator).items():
+            torch.testing.assert_close(tensor, torch.lerp(before[name], whole[name], 0.25))
+    assert _same(_copies(generator), before)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_strength_out_of_range_changes_nothing(strength):
+    generator = _Planar.network()
+    addresses = _addresses(generator)
+    with pytest.raises(ValueError, match=f"strength: got {strength}, expected 0 to 1"):
+        inject(generator, _person(generator), strength=strength)
+    assert _addresses(generator) == addresses
+    assert adaptable_layers(generator)  # carries none

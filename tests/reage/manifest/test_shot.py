@@ -234,6 +234,67 @@ def test_keyframes_around_the_shot_are_taken():
     assert shot(actors__0__target_age=around).actors[0].target_age_at(1050) == 45
 
 
+@pytest.mark.parametrize("strength", [0, 0.5, 1])
+def test_adapter_strengths_from_0_to_1_are_taken_and_hold_for_the_shot(strength):
+    entry = shot(actors__0__adapter="latest", actors__0__adapter_strength=strength).actors[0]
+    assert entry.adapter_strength_at(1011) == strength
+    assert entry.strength_curve is None
+
+
+def test_adapter_strength_is_1_where_nothing_is_said():
+    assert shot().actors[0].adapter_strength_at(1011) == 1.0
+
+
+def test_adapter_strength_follows_its_keyframes():
+    rising = {"keyframes": {1021: 1.0, 1011: 0.5}, "interpolation": "linear"}
+    entry = shot(actors__0__adapter="v002", actors__0__adapter_strength=rising).actors[0]
+    assert [entry.adapter_strength_at(f) for f in (1001, 1011, 1016, 1040)] == [0.5, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize(
+    ("strength", "place"),
+    [(1.01, ""), (-0.1, ""), ({"keyframes": {1011: 2}}, ".keyframes[1011]")],
+)
+def test_adapter_strengths_outside_0_to_1_are_refused(strength, place):
+    (mistake,) = mistakes(actors__0__adapter="latest", actors__0__adapter_strength=strength)
+    assert mistake.startswith(f"actors[0].adapter_strength{place}: got ")
+    assert mistake.endswith("expected 0 to 1")
+
+
+@pytest.mark.parametrize("strength", ["half", True, None, [0.5]])
+def test_adapter_strength_is_a_number_or_keyframes(strength):
+    (mistake,) = mistakes(actors__0__adapter="latest", actors__0__adapter_strength=strength)
+    assert mistake.endswith("expected a number from 0 to 1, or keyframes")
+
+
+@pytest.mark.parametrize(
+    ("strength", "got"), [(0.5, "0.5"), ({"keyframes": {1011: 1}}, "keyframes")]
+)
+def test_strength_without_an_adapter_is_refused(strength, got):
+    (mistake,) = mistakes(actors__0__adapter_strength=strength)
+    assert mistake == (
+        f"actors[0].adapter_strength: got {got}, expected no strength where there is no adapter; "
+        "name the adapter, as adapter: latest"
+    )
+
+
+def test_age_and_strength_keyframed_together_need_frames_of_their_own():
+    both = {
+        "actors__0__adapter": "latest",
+        "actors__0__adapter_strength": {"keyframes": {1011: 0.5}},
+        "actors__0__target_age": {"keyframes": {1011: 30}},
+    }
+    (mistake,) = mistakes(**both)
+    assert mistake.startswith("actors[0].adapter_strength: got keyframes, expected a number where")
+    assert shot(**both, actors__0__temporal={"mode": "frame"}).actors[0].strength_curve
+
+
+def test_strength_keyframed_beside_the_shot_is_refused():
+    early = {"keyframes": {0: 0.0, 10: 1.0}}
+    (mistake,) = mistakes(actors__0__adapter="latest", actors__0__adapter_strength=early)
+    assert mistake.startswith("actors[0].adapter_strength.keyframes: got frames 0-10, expected key")
+
+
 def test_one_track_cannot_be_two_actors():
     pair = [{"actor": name, "target_age": 30, "track": 1} for name in ("ada", "eva")]
     (mistake,) = mistakes(actors=pair)

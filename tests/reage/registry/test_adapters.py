@@ -13,6 +13,7 @@ from reage.registry.adapters import (
     find_published,
     list_adapters,
     register_adapter,
+    version_before,
 )
 
 FACTS = TrainedFacts(
@@ -27,6 +28,7 @@ FACTS = TrainedFacts(
     network={"num_layers": 8},
     recipe={"preset": "default", "steps": 300},
     metrics={"id": 0.1},
+    strength_course=(0.0, 0.4, 1.0),
 )
 
 PUBLISHED = PublishedFacts(
@@ -172,3 +174,14 @@ def test_prior_of_another_digest_is_refused_with_both_digests():
 def test_name_that_leaves_the_registry_is_refused():
     with pytest.raises(NamingError):
         register_adapter("../ada", b"one", FACTS)
+
+
+def test_version_before_is_the_newest_older_one_trained_for_the_same_prior():
+    first, second = (register_adapter("ada", w, FACTS) for w in (b"one", b"two"))
+    register_adapter("ada", b"other", replace(FACTS, prior_digest="ff" * 32))
+    register_adapter("ada", b"published", PUBLISHED)
+    third = register_adapter("ada", b"three", FACTS)
+    assert version_before(first) is None
+    assert version_before(second) == first
+    assert version_before(third) == second
+    assert version_before(find_adapter("ada", "v003")) is None
