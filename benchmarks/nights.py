@@ -81,7 +81,9 @@ class MeanLearner:
         folder = self.folder / f"update-{increment.number}"
         folder.mkdir()
         (folder / "weights.safetensors").write_bytes(mean.astype(np.float32).tobytes())
-        (folder / "adapter.json").write_text(json.dumps({"network": {}, "metrics": {}}))
+        even = {"strength_departure": 0.0, "strength_departure_plain": 0.0}
+        described = {"network": {}, "metrics": even, "strength_course": [0.0, 1.0]}
+        (folder / "adapter.json").write_text(json.dumps(described))
         return TrainedRef(folder=str(folder), digest=increment.digest)
 
     def examine(
