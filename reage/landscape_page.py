@@ -6,16 +6,15 @@ As the QC page it needs nothing but itself: pictures are data URIs, charts are i
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from reage.landscape_report import TOTAL, LandscapeReport, Way
 from reage.landscape_verdict import LandscapeLimits, judge_landscape
+from reage.pages import page_template
 from reage.qc_page import data_uri, plain_values
 from reage.storage.local import atomic_file
 from reage.svg_chart import Series, strength_chart
@@ -70,25 +69,13 @@ def render_landscape(report: LandscapeReport) -> str:
     """Returns the page as HTML."""
     update = report.from_previous
     ways = [report.from_start, *([] if update is None else [update])]
-    return _template().render(
+    return page_template("landscape.html").render(
         report=report,
         verdict=judge_landscape(report),
         ways=[_section(way, is_update=way is update) for way in ways],
         strip=data_uri(report.strip, width=_STRIP_PX),
         course=_course_chart(report.slider.course),
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("landscape.html")
 
 
 def _section(way: Way, *, is_update: bool) -> dict[str, Any]:

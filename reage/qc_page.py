@@ -12,18 +12,17 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from reage.burnin import PROVENANCE_LINE, rate_caption
 from reage.framerange import FrameRange
+from reage.pages import page_template
 from reage.qc import ActorQC, FaceFrame, QCReport, change_of, excess_of, sharpness_of
 from reage.qc_verdict import judge_report
 from reage.svg_chart import Series, State, line_chart, state_strip
@@ -99,7 +98,7 @@ def render_page(
     contact_sheet: NDArray[np.uint8] | None = None,
 ) -> str:
     """Returns the page as HTML."""
-    return _template().render(
+    return page_template("qc.html").render(
         report=report,
         verdict=judge_report(report),
         rate=rate_caption(report.frame_rate),
@@ -123,18 +122,6 @@ def data_uri(picture: NDArray[np.uint8], *, width: int) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("qc.html")
 
 
 def _thumbnail_section(thumbnail: Thumbnail) -> dict[str, Any]:

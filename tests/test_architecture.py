@@ -34,6 +34,7 @@ DOORS = {
     "mediapipe": ("reage/faces.py",),
     "typer": ("studio/",),
     "skimage": ("studio/",),
+    "jinja2": ("reage/pages.py",),
 }
 
 # folder of models/ -> other folders or modules of models/ it may import

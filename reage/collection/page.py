@@ -3,13 +3,11 @@
 As the QC page it needs nothing but itself, and everything that came from a file's name is escaped.
 """
 
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from reage.collection.report import CollectionReport
 from reage.collection.sheet import age_caption
+from reage.pages import page_template
 from reage.qc_page import data_uri
 from reage.storage.local import atomic_file
 
@@ -30,7 +28,7 @@ def write_collection_page(report: CollectionReport, path: Path) -> None:
 
 def render_collection_page(report: CollectionReport) -> str:
     """Returns the page as HTML."""
-    return _template().render(
+    return page_template("collection.html").render(
         report=report,
         shown_warnings=_SHOWN_WARNINGS,
         accepted=[
@@ -51,15 +49,3 @@ def render_collection_page(report: CollectionReport) -> str:
             for photo in report.refused
         ],
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("collection.html")

@@ -5,16 +5,15 @@ As the QC page it needs nothing but itself, and everything that came from a file
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from reage.framerange import FrameRange
+from reage.pages import page_template
 from reage.qc_page import data_uri
 from reage.rehearsal.examination import FIGURES, IncrementRecord, means_of, worse_by
 from reage.rehearsal.night import TONES, ActorNight, Night
@@ -39,7 +38,9 @@ def write_night_page(night: Night, path: Path) -> None:
 
 def render_night_page(night: Night) -> str:
     """Returns the page as HTML."""
-    return _template().render(night=night, actors=[_section(actor) for actor in night.actors])
+    return page_template("night.html").render(
+        night=night, actors=[_section(actor) for actor in night.actors]
+    )
 
 
 def _section(night: ActorNight) -> dict[str, Any]:
@@ -190,15 +191,3 @@ def _picture(path: Path, width: int) -> str | None:
     with PillowImage.open(path) as picture:
         pixels: NDArray[np.uint8] = np.asarray(picture.convert("RGB"))
     return data_uri(pixels, width=width)
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("night.html")
