@@ -38,6 +38,7 @@ from tasks.increment_refs import BufferRef, ExaminationRef, IncrementRef
 from tasks.refs import AdapterRef, TrainedRef
 from tasks.remembered_faces import examined_faces, found_buffer, learnt_and_held_out
 from tasks.replay_buffers import stage_update
+from tasks.states import LandscapeRef
 
 CODE_SIZE, CROP_PX = 256, 24
 _SHARE = 0.6  # of what is new, in the mean
@@ -62,7 +63,7 @@ class MeanLearner:
 
     def steps(self) -> Learner:
         """Returns it as what a night calls."""
-        return Learner(update=self.update, examine=self.examine, stage=self.stage)
+        return Learner(update=self.update, examine=self.examine, stage=self.stage, draw=self.draw)
 
     def update(
         self,
@@ -111,6 +112,19 @@ class MeanLearner:
         text = json.dumps([asdict(face) for face in examined])
         (Path(after.folder) / "examination.json").write_text(text)
         return ExaminationRef(folder=after.folder, digest=after.digest)
+
+    def draw(
+        self, _pupil: Pupil, _ground: Ground, _increment: IncrementRef, trained: TrainedRef
+    ) -> LandscapeRef:
+        """Points to no picture: between means of codes there is nothing to see."""
+        return LandscapeRef(
+            folder=trained.folder,
+            digest=trained.digest,
+            is_sound=True,
+            headline="not drawn",
+            findings=(),
+            barrier=None,
+        )
 
     def stage(self, *arguments: Any, **more: Any) -> str:
         """Chooses and stages as a night does, and takes the time."""

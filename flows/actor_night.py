@@ -17,6 +17,7 @@ from prefect import flow, get_run_logger
 from flows.consent import require_training_consent
 from flows.gather_collection import collection_place
 from flows.night_ground import Ground, Pupil, begin, committed_buffer
+from flows.night_landscape import landscape_of_update, remember_landscape
 from flows.progress import training_progress
 from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import ConsentError
@@ -37,6 +38,7 @@ from tasks.increment_refs import ExaminationRef, IncrementRef
 from tasks.increments import form_increment
 from tasks.refs import CollectionRef, TrainedRef
 from tasks.replay_buffers import Provenance, read_examination, stage_update
+from tasks.states import LandscapeRef
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Learner:
 
     update: Callable[..., TrainedRef] = update_adapter
     examine: Callable[..., ExaminationRef] = examine_update
+    draw: Callable[..., LandscapeRef] = landscape_of_update
     stage: Callable[..., str] = stage_update
 
 
@@ -166,8 +169,17 @@ def learn_increment(
     records = (*ground.records, _new_record(increment))
     faces = tuple(read_examination(examination))
     strip = str(Path(examination.folder) / "strip.png")
-    night = replace(night, records=records, faces=faces, strip=strip)
-    verdict = judge_update(records, faces, pupil.settings.tolerance.model_dump())
+    landscape = steps.draw(pupil, ground, increment, trained)
+    night = replace(
+        night,
+        records=records,
+        faces=faces,
+        strip=strip,
+        landscape=str(landscape.page),
+        diagnosis=landscape.headline,
+    )
+    tolerance = pupil.settings.tolerance.model_dump(exclude_none=True)
+    verdict = judge_update(records, faces, tolerance, landscape.barrier)
     if not verdict.is_pass:
         event = {"event": "update refused", "actor": night.actor, "why": list(verdict.reasons)}
         pupil.audit.append(event)
@@ -184,7 +196,9 @@ def learn_increment(
         provenance=_provenance(pupil, ground),
     )
     facts = _facts(pupil, ground, increment, trained, recipe, covers, night, staged)
-    return _published(pupil, ground, trained, facts, night)
+    night = _published(pupil, ground, trained, facts, night)
+    remember_landscape(pupil, landscape, night)
+    return night
 
 
 def _published(

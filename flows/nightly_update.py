@@ -22,9 +22,10 @@ from reage.rehearsal.night import ActorNight, Night
 from reage.rehearsal.night_page import write_night_page
 from reage.workspace import Workspace
 from tasks.adapters import UPDATES, UPDATES_BEGUN
+from tasks.increments import LESSONS
 
 # Of a finished update: what is worth keeping is in the registry.
-_PASSING = (UPDATES, UPDATES_BEGUN, "arrivals", "increment", "examination")
+_PASSING = (UPDATES, UPDATES_BEGUN, LESSONS, "arrivals", "increment", "examination")
 
 
 @flow(name="nightly-update", flow_run_name="night of {manifests}", validate_parameters=False)

@@ -1,4 +1,7 @@
-"""Forming an increment: which of a night's photographs are learnt from, and which are held out."""
+"""Forming an increment: which of a night's photographs are learnt from, and which are held out.
+
+And gathering what is learnt from with what is rehearsed, as a collection of its own.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,11 @@ from reage.rehearsal.held_out import choose_held_out
 from reage.rehearsal.replay_buffer import Faces
 from reage.workspace import Workspace
 from tasks.gpu import device, loaded_prior
-from tasks.increment_refs import IncrementRef
+from tasks.increment_refs import BufferRef, IncrementRef
 from tasks.refs import CollectionRef, PriorRef
+from tasks.remembered_faces import found_buffer, learnt_and_held_out
 
+LESSONS = "lesson"  # a stage
 _ENCODED_AT_ONCE = 16
 
 
@@ -70,6 +75,46 @@ def form_increment(
         number=number,
         min_age=collection.min_age,
         max_age=collection.max_age,
+        **step.facts,
+    )
+
+
+@task(name="gather lesson", cache_policy=NO_CACHE)
+def gather_lesson(
+    increment: IncrementRef, buffer: BufferRef | None, *, workspace: Workspace
+) -> CollectionRef:
+    """Writes the photographs that an update learns from, new and rehearsed, in order of age.
+
+    Args:
+        increment: The new ones.
+        buffer: The rehearsed ones; None for a first increment.
+        workspace: The actor's.
+    """
+
+    def produce(folder: Path) -> dict[str, Any]:
+        faces, _ = learnt_and_held_out(increment)
+        if buffer is not None:
+            faces = faces.and_then(found_buffer(buffer).kept)
+        faces = faces.rows(np.argsort(faces.ages, kind="stable"))
+        with (folder / "lesson.npz").open("wb") as file:
+            np.savez(file, **faces.arrays())
+        return {
+            "num_photos": len(faces),
+            "min_age": float(faces.ages[0]),
+            "max_age": float(faces.ages[-1]),
+        }
+
+    step = workspace.step(
+        LESSONS,
+        produce,
+        increment=increment.digest,
+        buffer=None if buffer is None else buffer.digest,
+    )
+    return CollectionRef(
+        path=str(step.folder / "lesson.npz"),
+        digest=step.digest,
+        num_refused=0,
+        report="",
         **step.facts,
     )
 

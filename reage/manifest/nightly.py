@@ -40,7 +40,10 @@ class BufferBudget(ManifestModel):
 
 
 class Tolerance(ManifestModel):
-    """By how much an update may do worse on any earlier increment than the best version did."""
+    """By how much an update may do worse on any earlier increment than the best version did.
+
+    And how high a barrier may lie between it and the version before.
+    """
 
     distance: float = Field(
         default=0.04,
@@ -61,6 +64,13 @@ class Tolerance(ManifestModel):
         le=2.0,
         description="Of the likeness between a held-out photograph and another one shown at its "
         "age.",
+    )
+    barrier: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=10.0,
+        description="Of the loss between the version before and the update: how far it may rise "
+        "above the worse of both, in parts of it. Not asked for when left out.",
     )
 
 

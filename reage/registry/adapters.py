@@ -141,17 +141,25 @@ def find_published(actor: str, facts: PublishedFacts) -> AdapterRecord | None:
 
 
 def version_before(record: AdapterRecord) -> AdapterRecord | None:
-    """Returns the newest older version that was trained here for the same prior, None if none was.
+    """Returns what a version came of or came after, trained here for the same prior; else None.
+
+    A nightly version came of its parent, whatever was set aside between. One that was trained from
+    the start came after the newest older version that was not set aside. Purged ones are not found.
 
     Errors as of `find_adapter`.
     """
+    facts, set_aside = record.facts, standing_of(record.actor).set_aside
     older = [
         other
         for other in list_adapters(record.actor)
         if parse_version(other.version) < parse_version(record.version)
         and isinstance(other.facts, TrainedFacts)
-        and other.facts.prior_digest == record.facts.prior_digest
+        and other.facts.prior_digest == facts.prior_digest
     ]
+    if isinstance(facts, UpdatedFacts):
+        older = [other for other in older if other.version == facts.parent]
+    else:
+        older = [other for other in older if other.version not in set_aside]
     return find_adapter(record.actor, older[-1].version) if older else None
 
 

@@ -43,6 +43,8 @@ class ActorNight:
         num_rehearsed: Earlier photographs that were rehearsed.
         report: Folder of the report of what came; empty where nothing did.
         strip: Picture of the same faces under the old and the new version; empty for none.
+        landscape: Page of what lies between the old version and the new; empty for none.
+        diagnosis: What it says of the new one, in a few words; empty for none.
         records: Of all increments, the new one last, as they were before the examination.
         faces: What was examined.
         reasons: Why the update was refused.
@@ -59,6 +61,8 @@ class ActorNight:
     num_rehearsed: int = 0
     report: str = ""
     strip: str = ""
+    landscape: str = ""
+    diagnosis: str = ""
     records: tuple[IncrementRecord, ...] = ()
     faces: tuple[ExaminedFace, ...] = field(default=(), repr=False)
     reasons: tuple[str, ...] = ()

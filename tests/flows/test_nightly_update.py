@@ -10,6 +10,8 @@ from PIL import Image
 
 import flows.actor_night
 import flows.night_ground
+import flows.night_landscape
+from flows.diagnose_adapter import REMEMBERED
 from flows.nightly_update import nightly_update
 from models.ageing.adapter_recipe import preset_recipe
 from reage.errors import ManifestError, ReageError
@@ -18,6 +20,8 @@ from reage.registry.adapters import adapter_versions, find_adapter
 from reage.registry.buffers import buffer_versions, find_buffer, is_staged
 from reage.registry.withdrawal import roll_back
 from reage.rehearsal.replay_buffer import load_buffer
+from reage.workspace import Workspace
+from tasks.refs import AdapterRef
 from tests.flows.nights import LIMITS, NIGHTLY, Studio, register_tiny_prior
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -98,6 +102,25 @@ def test_night_folds_what_came_into_the_next_version(second_night, monkeypatch):
     updates = [event for event in events(studio) if event["event"] == "update"]
     assert [event["version"] for event in updates] == ["v001", "v002"]
     assert {event["consent"] for event in updates} == {"SYNTHETIC-ACTOR"}
+
+
+def test_night_registers_a_course_and_draws_the_way_from_the_version_it_came_of(
+    second_night, monkeypatch
+):
+    studio, night = second_night
+    monkeypatch.setenv("REAGE_HOME", str(studio.home))
+    record, [ada] = find_adapter("ada"), night.actors
+    course = record.facts.strength_course
+    assert (len(course), course[0], course[-1]) == (11, 0.0, 1.0)
+    assert AdapterRef.of(record).strength_course == course
+    assert {"strength_departure", "strength_departure_plain"} < set(record.facts.metrics)
+    told = Workspace.of_actor(studio.work, "ada").recall(REMEMBERED)
+    assert (told["version"], told["page"]) == ("v002", ada.landscape)
+    drawn = json.loads(Path(ada.landscape).with_suffix(".json").read_text())
+    assert (drawn["from_previous"]["begins"], drawn["from_previous"]["ends"]) == ("v001", "new")
+    assert (drawn["num_photographs"], drawn["is_own_collection"]) == (5, True)
+    assert drawn["digests"]["weights"] == record.digest
+    assert ada.landscape in Path(night.page).read_text()
 
 
 def test_held_out_photographs_are_examined_every_night_and_never_learnt_from(
@@ -258,6 +281,28 @@ def test_update_beyond_the_tolerance_is_refused_and_the_version_before_stands(
     assert "update refused" in {event["event"] for event in events(studio)}
     assert "increment 1" in night_page(studio).read_text()
     # What was refused is tried again, from where it was found wanting.
+    assert night(studio).actors[0].outcome == "updated"
+
+
+def test_update_behind_a_barrier_is_refused_where_the_manifest_asks(
+    first_night, night, tmp_path, monkeypatch
+):
+    studio = first_night.copy(tmp_path)
+    studio.receive(*SECOND)
+    strict = NIGHTLY.replace("likeness: 2.0", "likeness: 2.0, barrier: 0.05")
+    studio.write_actor(nightly=strict)
+    real = flows.night_landscape.draw_landscape
+
+    def behind_a_barrier(*arguments, **named):
+        return replace(real(*arguments, **named), barrier=0.07)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flows.night_landscape, "draw_landscape", behind_a_barrier)
+        [ada] = night(studio).actors
+    assert (ada.outcome, adapter_versions("ada")) == ("refused", ["v001"])
+    assert ada.reasons[0].startswith("barrier: got a loss 0.070 above")
+    assert ada.landscape in night_page(studio).read_text()
+    assert Workspace.of_actor(studio.work, "ada").recall(REMEMBERED)["version"] == "v001"
     assert night(studio).actors[0].outcome == "updated"
 
 

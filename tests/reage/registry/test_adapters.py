@@ -1,11 +1,11 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from reage.errors import NamingError, RegistryError
-from reage.registry.adapter_facts import PublishedFacts, TrainedFacts
+from reage.registry.adapter_facts import PublishedFacts, TrainedFacts, UpdatedFacts
 from reage.registry.adapters import (
     adapter_versions,
     adapters_made_for,
@@ -15,6 +15,7 @@ from reage.registry.adapters import (
     register_adapter,
     version_before,
 )
+from reage.registry.withdrawal import roll_back
 
 FACTS = TrainedFacts(
     prior_name="compact",
@@ -185,3 +186,32 @@ def test_version_before_is_the_newest_older_one_trained_for_the_same_prior():
     assert version_before(second) == first
     assert version_before(third) == second
     assert version_before(find_adapter("ada", "v003")) is None
+
+
+def nightly_of(parent):
+    night = {"increment": 2, "num_rehearsed": 3, "buffer_digest": "34" * 32}
+    return UpdatedFacts(**asdict(FACTS), parent=parent, **night)
+
+
+def test_version_before_a_nightly_one_is_its_parent_whatever_was_set_aside_between():
+    first = register_adapter("ada", b"one", FACTS)
+    bad = register_adapter("ada", b"two", nightly_of("v001"))
+    roll_back("ada", "v001")
+    night = register_adapter("ada", b"three", nightly_of("v001"))
+    assert version_before(bad) == first
+    assert version_before(night) == first
+    assert version_before(register_adapter("ada", b"four", FACTS)) == night
+    assert version_before(register_adapter("ada", b"five", nightly_of(""))) is None
+
+
+def test_version_before_a_trained_one_is_none_that_a_rollback_set_aside():
+    first = register_adapter("ada", b"one", FACTS)
+    register_adapter("ada", b"two", FACTS)
+    roll_back("ada", "v001")
+    assert version_before(register_adapter("ada", b"three", FACTS)) == first
+
+
+def test_course_of_a_nightly_version_returns_as_it_was_given():
+    register_adapter("ada", b"one", nightly_of("v001"))
+    assert find_adapter("ada").facts == nightly_of("v001")
+    assert find_adapter("ada").facts.strength_course == FACTS.strength_course

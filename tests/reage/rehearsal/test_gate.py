@@ -44,5 +44,16 @@ def test_update_beyond_it_is_refused_by_increment_and_figure(name, value):
     assert f"expected at most {TOLERANCE[name]:g}" in reason
 
 
+def test_barrier_is_refused_only_above_what_is_tolerated_and_only_where_it_is_asked_for():
+    faces = [ExaminedFace(photograph="b", increment=2, before={}, after={"distance": 9.0})]
+    strict = TOLERANCE | {"barrier": 0.05}
+    assert judge_update([NEW], faces, TOLERANCE, 9.0).is_pass
+    assert judge_update([NEW], faces, strict, None).is_pass
+    assert judge_update([NEW], faces, strict, 0.05).is_pass
+    [reason] = judge_update([NEW], faces, strict, 0.0512).reasons
+    assert reason.startswith("barrier: got a loss 0.051 above")
+    assert reason.endswith("expected at most 0.05")
+
+
 def test_small_losses_add_up_against_the_best_and_not_against_the_night_before():
     assert not judged(distance=0.245).is_pass  # 0.025 worse than last night, 0.045 than the best
