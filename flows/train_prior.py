@@ -13,6 +13,7 @@ import numpy as np
 from prefect import flow, get_run_logger
 
 from flows.progress import stage_progress
+from models.ageing.recipe import recipe_dict
 from reage.errors import RegistryError
 from reage.naming import check_name
 from reage.registry.priors import list_priors, register_prior
@@ -68,7 +69,7 @@ def train_prior(
 def run_stages(folder: Path, recipe: PriorRecipe, *, name: str, work: Path, report: Report) -> Path:
     """Runs all stages that are not finished, without Prefect; returns the prior's folder."""
     place = work / "priors" / check_name(name, what="prior")
-    claim(place, folder, recipe)
+    claim(place, folder, recipe_dict(recipe))
     faces = prepare_faces(
         folder,
         place / "faces.npz",

@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reage.detection import Detection
 from reage.errors import FaceError, StorageError
 from reage.faces import FaceFinder
 from reage.geometry import Similarity, warp_to_crop
@@ -196,6 +197,11 @@ class TightCropReader:
 
     def landmarks(self, picture: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Returns (478, 2) pixels of the largest face, or None where there is none."""
+        face = self.read(picture)
+        return None if face is None else face.landmarks
+
+    def read(self, picture: NDArray[np.uint8]) -> Detection | None:
+        """Returns the largest face, or None where there is none."""
         height, width = picture.shape[:2]
         # Detectors want to see something around a face.
         margin = int(_MARGIN * max(height, width))
@@ -209,7 +215,7 @@ class TightCropReader:
                 return None
             face = found[0]
             self._last, self._shape = face.landmarks, picture.shape
-        return face.landmarks - margin
+        return replace(face, landmarks=face.landmarks - margin, box=face.box - float(margin))
 
 
 def align_crop(

@@ -5,6 +5,7 @@ and `reage --help` answer at once and work on a laptop without torch.
 """
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,14 @@ app.add_typer(adapters, name="adapters")
 app.add_typer(weights, name="weights")
 out = Console()
 err = Console(stderr=True)
+
+
+class PriorKind(StrEnum):
+    """What a prior does."""
+
+    AGEING = "ageing"
+    FACE3D = "face3d"
+
 
 Manifests = Annotated[list[Path], typer.Argument(help="Shot manifests, or folders of them.")]
 Work = Annotated[Path, typer.Option(help="Root of the work folders.")]
@@ -220,25 +229,33 @@ def train_prior(
         typer.Argument(help="Age-labelled faces: `{age}_….jpg`, zips of such, or a labels.csv."),
     ],
     config: Annotated[
-        Path | None, typer.Option(help="Recipe; configs/prior/compact.json by default.")
+        Path | None,
+        typer.Option(help="Recipe; configs/prior/compact.json or configs/face3d/compact.json."),
     ] = None,
+    kind: Annotated[
+        PriorKind, typer.Option(help="`ageing`, or `face3d`: faces that can be turned.")
+    ] = PriorKind.AGEING,
     name: Annotated[str, typer.Option(help="Name to register the prior under.")] = "studio",
     work: Work = Path("work"),
 ) -> None:
-    """Trains an ageing prior on a studio's own licensed faces and registers it.
+    """Trains an ageing prior, or a 3D one, on a studio's own licensed faces and registers it.
 
     Faces are found with all cores; minors are left out. A killed run goes on where it stopped.
 
-    In WORK/priors/NAME: curve.jsonl (losses), previews/ (contact sheets of validation faces) and
-    prior/ with weights, recipe, loss curve and a model card written from the run.
+    In WORK/priors/NAME (3D: WORK/priors3d/NAME): curve.jsonl (losses), previews/ (sheets of
+    validation faces) and prior/ with weights, recipe, loss curve and a model card of the run.
 
     `reage weights list` shows the registered prior; `reage weights inspect NAME` its card.
     """
-    from flows.train_prior import train_prior as flow
+    from flows.train_face3d_prior import train_face3d_prior
+    from flows.train_prior import train_prior as train_ageing_prior
 
+    flow = train_ageing_prior if kind is PriorKind.AGEING else train_face3d_prior
     registered = flow(
         str(folder), config=None if config is None else str(config), name=name, work=str(work)
     )
     out.print(registered, soft_wrap=True)
+    if kind is PriorKind.FACE3D:
+        return
     out.print(f"  use it with `prior: {name}` in a shot manifest", highlight=False)
     out.print(f"  read its card: reage weights inspect {name}", highlight=False)

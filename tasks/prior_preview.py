@@ -20,12 +20,13 @@ from models.ageing.compact_prior import CompactPrior
 from models.training import pictures, to_crops
 from reage.age_strip import StripRow, compose_strip
 from reage.labelled_faces import FaceSet
+from reage.posed_faces import PosedFaceSet
 
 AGES = (25.0, 40.0, 55.0, 70.0, 80.0)
 NUM_FACES = 8
 
 
-def shown_rows(faces: FaceSet, count: int = NUM_FACES) -> NDArray[np.int64]:
+def shown_rows(faces: FaceSet | PosedFaceSet, count: int = NUM_FACES) -> NDArray[np.int64]:
     """Returns the rows of the faces to show: of validation, spread over age, always the same.
 
     Of training where there are none of validation.

@@ -7,7 +7,9 @@ Shapes: N faces, B batch, R crop size, M cells, L layers, D latent size.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,15 +56,15 @@ def read_recipe(config: str | None) -> PriorRecipe:
     return load_recipe(Path(config) if config else DEFAULT_RECIPE)
 
 
-def claim(place: Path, folder: Path, recipe: PriorRecipe) -> None:
-    """Ties a work folder to one recipe and one folder of faces.
+def claim(place: Path, folder: Path, recipe: Mapping[str, Any]) -> None:
+    """Ties a work folder to one recipe, in plain values, and one folder of faces.
 
     Raises:
         RegistryError: It was begun with another.
     """
     place.mkdir(parents=True, exist_ok=True)
     path = place / "claim.json"
-    wanted = {"faces": str(folder.resolve()), "recipe": recipe_dict(recipe)}
+    wanted: dict[str, Any] = {"faces": str(folder.resolve()), "recipe": recipe}
     wanted = json.loads(json.dumps(wanted))
     if not path.is_file():
         path.write_text(json.dumps(wanted, indent=1))

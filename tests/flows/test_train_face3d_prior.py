@@ -1,0 +1,135 @@
+"""Training a 3D prior end to end on a handful of portraits: stages, resume, files, refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+
+from flows.train_face3d_prior import run_face3d_stages, train_face3d_prior
+from models.ageing.compact_prior import CompactPrior
+from models.ageing.loading import load_prior
+from models.face3d.prior_files import load_face3d_prior
+from models.face3d.prior_recipe import Face3DPriorRecipe, ViewsPhase
+from reage.errors import FaceError, RegistryError
+from reage.posed_faces import PosedFaceSet
+from reage.registry.face3d_priors import find_face3d_prior, register_face3d_prior
+from reage.registry.priors import find_prior
+from reage.training_curve import read_curve
+
+
+def silent(*told: object) -> None:
+    """Reports to nobody."""
+
+
+@pytest.fixture(scope="module")
+def critics() -> CompactPrior:
+    prior = load_prior(find_prior("compact").folder)
+    assert isinstance(prior, CompactPrior)
+    return prior
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_face3d_config) -> Face3DPriorRecipe:
+    shared = {"batch_size": 4, "learning_rate": 2e-3, "render_size": 16}
+    return Face3DPriorRecipe(
+        prior=tiny_face3d_config,
+        min_faces=6,
+        views=(
+            ViewsPhase(steps=2, **shared),
+            ViewsPhase(steps=2, refine=True, likeness=0.3, **shared),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight variations of one portrait with made-up ages, one minor, and one without a face."""
+    place = tmp_path_factory.mktemp("faces")
+    face = cv2.resize(astronaut()[0:270, 90:360], (200, 200))[..., ::-1]
+    rng = np.random.default_rng(0)
+    for number, age in enumerate([12, *range(20, 60, 5)]):
+        varied = np.clip(face * rng.uniform(0.7, 1.1) + rng.normal(0, 4, face.shape), 0, 255)
+        cv2.imwrite(str(place / f"{age}_{number % 2}_{number % 5}_{number}.png"), varied)
+    cv2.imwrite(str(place / "50_0_0_none.png"), np.full((200, 200, 3), 90, np.uint8))
+    return place
+
+
+@pytest.fixture(scope="module")
+def trained(folder, recipe, critics, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("work")
+    run_face3d_stages(folder, recipe, critics, name="tiny", work=work, report=silent)
+    return work / "priors3d" / "tiny"
+
+
+def test_the_faces_are_posed_adults(trained: Path) -> None:
+    faces = PosedFaceSet.load(trained / "faces.npz")
+    assert len(faces) == 8
+    assert faces.ages.min() >= 18
+    assert np.abs(faces.angles).max() < 30
+    row = faces.face(0)
+    places, _ = row.camera.project(row.skin)
+    assert 0.4 < places[:, 0].mean() < 0.6
+    assert faces.is_photographed(0, places).mean() > 0.9
+
+
+def test_what_is_published_loads_and_says_what_it_is(trained: Path, recipe) -> None:
+    prior = load_face3d_prior(trained / "prior")
+    assert prior.encode(torch.zeros(1, 3, 16, 16)).isfinite().all()
+    card = (trained / "prior" / "MODEL_CARD.md").read_text()
+    assert recipe.prior.licence in card
+    assert "there is no adversarial stage" in card
+    assert {"recipe.json", "curve.png"} <= {p.name for p in (trained / "prior").iterdir()}
+    assert [p.name for p in (trained / "previews").iterdir()] == ["views-00004.png"]
+
+
+def test_the_curve_has_every_term(trained: Path) -> None:
+    last = read_curve(trained / "curve.jsonl")[-1]
+    assert (last.stage, last.step, last.phase) == ("views", 4, 2)
+    assert {"pixels", "depth", "opacity", "picture", "likeness"} <= set(last.terms)
+
+
+def test_a_run_killed_in_training_ends_with_the_same_bytes(
+    folder: Path, trained: Path, recipe, critics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(stage: str, step: int, *told: object) -> None:
+        if stage == "views" and step == 3:
+            raise Killed
+
+    monkeypatch.setattr("tasks.face3d_prior_training.SAVE_EVERY", 2)
+    with pytest.raises(Killed):
+        run_face3d_stages(folder, recipe, critics, name="tiny", work=tmp_path, report=kill)
+    run_face3d_stages(folder, recipe, critics, name="tiny", work=tmp_path, report=silent)
+    again = tmp_path / "priors3d" / "tiny" / "prior" / "weights.safetensors"
+    assert again.read_bytes() == (trained / "prior" / "weights.safetensors").read_bytes()
+
+
+def test_a_registered_prior_is_found_and_never_changes(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
+    record = register_face3d_prior(trained / "prior", "ours")
+    assert find_face3d_prior("ours") == record
+    assert load_face3d_prior(record.folder).config.licence == record.licence
+    with pytest.raises(RegistryError, match="ours: name: got one that is registered"):
+        train_face3d_prior.fn(str(tmp_path), name="ours", work=str(tmp_path / "work"))
+    with pytest.raises(RegistryError, match=r"3D prior theirs: .*expected one of: .*ours"):
+        find_face3d_prior("theirs")
+
+
+def test_another_recipe_and_too_few_faces_are_refused(
+    folder: Path, trained: Path, recipe, critics, tmp_path: Path
+) -> None:
+    run = {"name": "tiny", "report": silent}
+    with pytest.raises(RegistryError, match="recipe: got another"):
+        run_face3d_stages(folder, replace(recipe, seed=1), critics, work=trained.parents[1], **run)
+    with pytest.raises(FaceError, match=r"got 8 faces of adults .* expected at least 9"):
+        run_face3d_stages(
+            folder, replace(recipe, min_faces=9), critics, work=tmp_path / "few", **run
+        )
