@@ -116,6 +116,7 @@ def purge_(
         out.print(f"  {folder}", markup=False, highlight=False, soft_wrap=True)
     said = (
         f"{len(holdings.adapters)} adapters, {len(holdings.buffers)} buffers, "
+        f"{len(holdings.faces3d)} 3D faces, "
         f"{holdings.num_files} files, {holdings.num_bytes / 1e6:.1f} MB"
     )
     if not yes:
@@ -124,6 +125,7 @@ def purge_(
         "actor": actor,
         "adapters": list(holdings.adapters),
         "buffers": list(holdings.buffers),
+        "faces3d": list(holdings.faces3d),
         "num_files": holdings.num_files,
         "num_bytes": holdings.num_bytes,
     }

@@ -59,6 +59,7 @@ MODEL_ORDER = {
     },
     "losses": {"shapes", "ops"},
     "landscape": set(),
+    "face3d": {"shapes", "ops", "stylegan2", "eg3d", "lora", "face", "ageing", "continual"},
     "continual": {"shapes", "losses", "training", "ops", "stylegan2", "lora", "face", "ageing"},
 }
 

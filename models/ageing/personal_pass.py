@@ -40,6 +40,7 @@ class PhotoBatch:
         codes: Their w_plus where known, (B, L, D); encoded when it is needed otherwise.
         embeddings: Their unit identity embeddings, (B, E), where known.
         anchors: Their anchors, (B, L, D), where the person's own path is followed.
+        cameras: Their camera labels, (B, 25), where they are of a face in three dimensions.
     """
 
     crops: Tensor
@@ -47,6 +48,7 @@ class PhotoBatch:
     codes: Tensor | None = None
     embeddings: Tensor | None = None
     anchors: Tensor | None = None
+    cameras: Tensor | None = None
 
     def rows(self, rows: Tensor) -> "PhotoBatch":
         """Returns some of them; int64, (R,)."""
@@ -60,6 +62,7 @@ class PhotoBatch:
             codes=chosen(self.codes),
             embeddings=chosen(self.embeddings),
             anchors=chosen(self.anchors),
+            cameras=chosen(self.cameras),
         )
 
 

@@ -18,7 +18,6 @@ from models.continual.personal_generator import Decode, Perceptual
 from models.shapes import check_shape
 
 _SHARPNESS = 100.0  # of the softplus that keeps weights above -dilation
-_SHARED_LAYERS = 12  # whose weights are held together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +28,7 @@ class InversionRecipe:
     learning_rate: float = 5e-3
     sum_weight: float = 10.0  # of how far the weights' sum is from 1, squared
     shared_weight: float = 10.0  # of how far a layer's weights are from the first layer's, squared
+    shared_layers: int = 12  # whose weights are held together so: of StyleGAN2's 18
 
 
 class PersonalHull:
@@ -66,9 +66,19 @@ class PersonalHull:
 
     def project(self, w_plus: Tensor) -> Tensor:
         """Returns the nearest latents (B, L, D) of the convex hull; no gradient flows."""
-        points, corners = (x.detach().flatten(1).cpu().numpy() for x in (w_plus, self.anchors))
-        weights = torch.from_numpy(nearest_in_hull(points, corners).weights)
-        return self.mix(weights.to(self.anchors))
+        return self.mix(self.weights_near(w_plus))
+
+    def weights_near(self, w_plus: Tensor, *, dilation: float = 0.0) -> Tensor:
+        """Returns the weights (B, N) of the mixes nearest to latents (B, L, D); no gradient flows.
+
+        Weights of at least -dilation are a convex hull's, too: of anchors that are moved away from
+        their mean, 1 + N dilation times as far.
+        """
+        points, corners = (x.detach().flatten(1).cpu().double() for x in (w_plus, self.anchors))
+        growth = 1 + len(corners) * dilation
+        moved = growth * corners - dilation * corners.sum(dim=0)
+        found = torch.from_numpy(nearest_in_hull(points.numpy(), moved.numpy()).weights)
+        return (growth * found - dilation).to(self.anchors)
 
     def invert(
         self,
@@ -97,7 +107,7 @@ class PersonalHull:
             weights = self._weights(free)
             made = decode(self.mix(weights))
             apart = perceptual(made, pictures) + (made - pictures).square().mean(dim=(1, 2, 3))
-            shared = weights[:, :_SHARED_LAYERS] - weights[:, :1]
+            shared = weights[:, : recipe.shared_layers] - weights[:, :1]
             loss = (
                 apart.sum()
                 + recipe.sum_weight * (weights.sum(dim=2) - 1).square().mean(dim=1).sum()

@@ -46,12 +46,14 @@ class UpdateRecipe:
         steps: Of the optimiser.
         batch_size: New photographs a step, and rehearsed ones beside them.
         learning_rate: Of Adam.
+        betas: Of Adam.
         seed: Of everything that is drawn.
     """
 
     steps: int
     batch_size: int = 2
     learning_rate: float = 3e-4
+    betas: tuple[float, float] = (0.9, 0.999)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -147,7 +149,7 @@ def learn_increment(
     held = 0 if kept is None else len(kept.ages)
     rehearsal = Rehearsal(len(new.ages), held, batch_size=recipe.batch_size, seed=recipe.seed)
     learnt = [p for part in learner.parts.values() for p in part.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(learnt, lr=recipe.learning_rate)
+    optimiser = torch.optim.Adam(learnt, lr=recipe.learning_rate, betas=recipe.betas)
 
     def step(_number: int) -> Terms:
         optimiser.zero_grad()

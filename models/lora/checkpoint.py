@@ -1,5 +1,7 @@
 """An adapter as a file: safetensors, the adapter's numbers and nothing of the generator.
 
+Other tensors that belong to the person may lie beside them, such as the anchors.
+
 Three flat tensors, since names and shapes follow from the generator and would take more room than a
 tenth of the numbers: factors `down` and `up` layer by layer, and the person's `own` parameters. The
 file's metadata says rank, lora_alpha, the digest of the base and that of names and shapes.
@@ -7,6 +9,7 @@ file's metadata says rank, lora_alpha, the digest of the base and that of names 
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from models.published_file import write_tensors
 FORMAT = "reage.lora/1"
 _FACTS = "reage"
 _SECTIONS = ("down", "up", "own")
+_BESIDE = "beside."
 
 
 class AdapterFileError(ValueError):
@@ -29,7 +33,12 @@ class AdapterFileError(ValueError):
 
 
 def save_adapter(
-    adapter: LowRankAdapter, path: Path, *, base_digest: str, is_half: bool = False
+    adapter: LowRankAdapter,
+    path: Path,
+    *,
+    base_digest: str,
+    is_half: bool = False,
+    beside: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Writes an adapter.
 
@@ -38,10 +47,12 @@ def save_adapter(
         path: Of a safetensors file; replaced if it exists.
         base_digest: Of the generator's weights, hex; an adapter is loaded over no other.
         is_half: Writes half precision, 11 bits of every number; otherwise single, which is exact.
+        beside: Other tensors to be kept with it, by names of their own; see read_beside.
 
     Raises:
         OSError: The file cannot be written.
     """
+    kept = {_BESIDE + name: tensor.detach().cpu() for name, tensor in (beside or {}).items()}
     kind = torch.float16 if is_half else torch.float32
     flat = {
         section: torch.cat([p.detach().flatten() for p in parts.values()]).cpu().to(kind)
@@ -54,7 +65,21 @@ def save_adapter(
         "layout": _layout(adapter),
     }
     # One entry: of several, safetensors keeps no order, and the same adapter is the same bytes.
-    write_tensors(path, flat, {_FACTS: json.dumps(facts)})
+    write_tensors(path, flat | kept, {_FACTS: json.dumps(facts)})
+
+
+def read_beside(path: Path) -> dict[str, Tensor]:
+    """Returns the other tensors of an adapter's file, by name.
+
+    Raises:
+        AdapterFileError: The file is missing or damaged, or holds no adapter.
+    """
+    _, tensors = _read(path)
+    return {
+        name.removeprefix(_BESIDE): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_BESIDE)
+    }
 
 
 def load_adapter(path: Path, generator: nn.Module, *, base_digest: str) -> LowRankAdapter:
@@ -69,7 +94,8 @@ def load_adapter(path: Path, generator: nn.Module, *, base_digest: str) -> LowRa
         AdapterFileError: The file is missing or damaged, or its adapter is of another generator.
         ValueError: The generator carries an adapter.
     """
-    facts, flat = _read(path)
+    facts, tensors = _read(path)
+    flat = {name: tensors[name].flatten() for name in _SECTIONS}
     if facts["base"] != base_digest:
         raise AdapterFileError(
             f"adapter {path.name}: made for base {facts['base'][:8]}…, loaded base "
@@ -120,22 +146,23 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
             names = sorted(file.keys())
-            if facts.get("format") != FORMAT or names != sorted(_SECTIONS):
+            own = [name for name in names if not name.startswith(_BESIDE)]
+            if facts.get("format") != FORMAT or own != sorted(_SECTIONS):
                 raise AdapterFileError(
                     f"adapter {path.name}: content: got {facts.get('format')} with "
                     f"{', '.join(names)}, expected {FORMAT} with {', '.join(_SECTIONS)}"
                 )
-            flat = {name: file.get_tensor(name).flatten() for name in names}
+            tensors = {name: file.get_tensor(name) for name in names}
         missing = [key for key in ("rank", "lora_alpha", "base", "layout") if key not in facts]
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise AdapterFileError(
             f"adapter {path.name}: file: got {reason}, expected an adapter; restore the file"
         ) from error
-    wild = [name for name, tensor in flat.items() if not tensor.isfinite().all()]
+    wild = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if missing or wild:
         what = f"no {missing[0]}" if missing else f"numbers that are none in {wild[0]}"
         raise AdapterFileError(
             f"adapter {path.name}: content: got {what}, expected an adapter; restore the file"
         )
-    return facts, flat
+    return facts, tensors

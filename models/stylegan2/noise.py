@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Noise = Literal["stored", "none"] | torch.Generator
+Noise = Literal["stored", "none"] | torch.Generator | Sequence[Tensor]
 
 
 def noise_maps(
@@ -22,7 +22,7 @@ def noise_maps(
     Args:
         noise: "stored" for the maps that belong to the weights, so that the same latent gives the
             same picture; "none" for nothing; a torch.Generator on their device draws new maps
-            for every sample.
+            for every sample; or the maps themselves, (1 or B, 1, H, W) for every convolution.
         stored: (1, 1, H, W) for every convolution.
         batch: B of maps that are drawn.
 
@@ -30,7 +30,7 @@ def noise_maps(
         `stored`, or (B, 1, H, W) for every convolution, or None for each.
 
     Raises:
-        ValueError: `noise` is another word.
+        ValueError: `noise` is another word, or maps of another number or size.
     """
     if isinstance(noise, torch.Generator):
         return [
@@ -41,6 +41,11 @@ def noise_maps(
         return stored
     if noise == "none":
         return [None] * len(stored)
+    if not isinstance(noise, str):
+        found, wanted = ([tuple(m.shape[-2:]) for m in maps] for maps in (noise, stored))
+        if found != wanted:
+            raise ValueError(f"synthesis: noise: got maps of {found}, expected {wanted}")
+        return noise
     raise ValueError(
-        f"synthesis: noise: got {noise!r}, expected 'stored', 'none' or a torch.Generator"
+        f"synthesis: noise: got {noise!r}, expected 'stored', 'none', a torch.Generator or maps"
     )

@@ -175,7 +175,7 @@ class SynthesisNetwork(nn.Module):
 
         Raises:
             ShapeError: `w_plus_BLD` has another shape.
-            ValueError: `noise` is another word.
+            ValueError: `noise` is another word, or maps of another number or size.
         """
         layers, size = self.config.num_layers, self.config.latent_size
         check_shape("w_plus", w_plus_BLD, "B L D", L=layers, D=size)

@@ -112,6 +112,14 @@ class UpdatedFacts(TrainedFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Face3DFacts(TrainedFacts):
+    """Of low-rank weights over a 3D prior, trained on the actor's collection, and their anchors."""
+
+    kind: ClassVar[str] = "face3d"
+    origin: ClassVar[str] = "trained in 3D"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PublishedFacts(AdapterFacts):
     """Of a published MyTimeMachine checkpoint, kept as what it adds to the prior.
 

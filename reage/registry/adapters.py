@@ -251,7 +251,7 @@ def _registered(actor: str, weights: bytes, facts: AdapterFacts) -> AdapterRecor
         def write(folder: Path, name: str = f"{actor} {version}") -> None:
             (folder / WEIGHTS).write_bytes(weights)
             (folder / CONFIG).write_text(json.dumps(described, indent=1), encoding="utf-8")
-            (folder / CARD).write_text(_card(name, digest, facts), encoding="utf-8")
+            (folder / CARD).write_text(card_of(name, digest, facts), encoding="utf-8")
 
         target = adapters_folder() / actor / version
         if publish_entry(target, write, {"schema": _SCHEMA, "actor": actor}):
@@ -305,7 +305,8 @@ def _record(actor: str, version: str, entry: Entry) -> AdapterRecord:
     )
 
 
-def _card(name: str, digest: str, facts: AdapterFacts) -> str:
+def card_of(name: str, digest: str, facts: AdapterFacts) -> str:
+    """Returns the card of an adapter called `name`, whose weights have a digest."""
     lines = [
         f"# Adapter {name}",
         "",

@@ -10,6 +10,7 @@ from reage.errors import RegistryError
 from reage.registry.adapters import adapter_versions, adapters_folder
 from reage.registry.buffers import buffer_versions, buffers_folder, find_buffer
 from reage.registry.entry import remove_entry
+from reage.registry.faces3d import face3d_versions, faces3d_folder
 from reage.registry.standing import Standing, decide, deciding, standing_of
 from reage.rehearsal.replay_buffer import load_buffer
 from reage.storage.local import local_errors
@@ -98,6 +99,7 @@ class Holdings:
     Attributes:
         adapters: Versions of the adapter.
         buffers: Versions whose buffers are kept.
+        faces3d: Versions of the face in three dimensions.
         folders: Where all of it lies, the work folder included; those that exist.
         num_files: Files in them.
         num_bytes: Size of these.
@@ -105,6 +107,7 @@ class Holdings:
 
     adapters: tuple[str, ...]
     buffers: tuple[str, ...]
+    faces3d: tuple[str, ...]
     folders: tuple[Path, ...]
     num_files: int
     num_bytes: int
@@ -121,7 +124,12 @@ def holdings_of(actor: str, work: Sequence[Path]) -> Holdings:
         NamingError: `actor` is no name.
         StorageError: A folder cannot be read.
     """
-    folders = [adapters_folder() / actor, buffers_folder(actor), *work]
+    folders = [
+        adapters_folder() / actor,
+        buffers_folder(actor),
+        faces3d_folder() / actor,
+        *work,
+    ]
     there = [folder for folder in folders if folder.is_dir()]
     with local_errors(actor, "read"):
         files = [path for folder in there for path in folder.rglob("*") if path.is_file()]
@@ -129,6 +137,7 @@ def holdings_of(actor: str, work: Sequence[Path]) -> Holdings:
     return Holdings(
         adapters=tuple(adapter_versions(actor)),
         buffers=tuple(buffer_versions(actor)),
+        faces3d=tuple(face3d_versions(actor)),
         folders=tuple(there),
         num_files=len(files),
         num_bytes=sum(sizes),
@@ -145,7 +154,8 @@ def purge(actor: str, holdings: Holdings) -> None:
     """
     with deciding(actor):
         standing = standing_of(actor)
-        highest = max((standing.purged, *holdings.adapters), key=lambda v: int(v[1:] or 0))
+        versions = (standing.purged, *holdings.adapters, *holdings.faces3d)
+        highest = max(versions, key=lambda v: int(v[1:] or 0))
         # Before anything goes, so that a killed purge leaves no name free.
         decide(actor, Standing(purged=highest))
         for folder in holdings.folders:

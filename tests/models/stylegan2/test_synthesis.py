@@ -108,7 +108,7 @@ def test_synthesis_refuses_other_latents_and_noise():
     network = _tiny()
     with pytest.raises(ShapeError, match=r"w_plus: got shape \(3, 5, 8\), expected \(B, 6, 8\)"):
         network(_latents()[:, :5])
-    with pytest.raises(ValueError, match="'loud', expected 'stored', 'none' or"):
+    with pytest.raises(ValueError, match="'loud', expected 'stored', 'none', a torch"):
         network(_latents(), "loud")
 
 
@@ -139,3 +139,13 @@ def test_generator_config_refuses_two_latent_sizes():
 def test_ffhq_sizes_exist_for_powers_of_two_only(resolution):
     with pytest.raises(ValueError, match=f"got {resolution}, expected a power of two"):
         SynthesisConfig.ffhq(resolution)
+
+
+def test_noise_maps_that_are_given_are_drawn_with():
+    network, latents = _tiny(), _latents()
+    stored = network.noises()
+    nothing = [torch.zeros_like(noise) for noise in stored]
+    assert torch.allclose(network(latents, nothing), network(latents, "none"), atol=1e-6)
+    assert torch.equal(network(latents, [n.clone() for n in stored]), network(latents, "stored"))
+    with pytest.raises(ValueError, match="noise: got maps of"):
+        network(latents, nothing[:-1])

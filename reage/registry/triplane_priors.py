@@ -1,0 +1,95 @@
+"""Where 3D priors are found: one that comes with Reage, a studio's own, or an imported EG3D.
+
+A folder of a prior holds the three files of an entry, and perhaps `directions.safetensors`, what in
+latent space has a meaning. Knows nothing of networks.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reage.errors import RegistryError
+from reage.registry.entry import CONFIG, WEIGHTS, names_in, read_entry, registry_root
+from reage.registry.weights import DEFAULT_NAMES, weights_folder
+from reage.storage import file_digest
+
+DIRECTIONS = "directions.safetensors"
+
+_EMBEDDED = Path(__file__).resolve().parents[2] / "models" / "priors3d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriplanePriorRecord:
+    """A 3D prior on disk.
+
+    Attributes:
+        name: As commands name it.
+        kind: Of the weights: "eg3d" for a generator alone.
+        folder: Where its files lie.
+        digest: SHA-256 of the weights file, in hex.
+        directions_digest: SHA-256 of the directions, in hex; empty where there are none.
+        licence: As its config states it.
+    """
+
+    name: str
+    kind: str
+    folder: Path
+    digest: str
+    directions_digest: str
+    licence: str
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file."""
+        return self.folder / WEIGHTS
+
+    @property
+    def directions(self) -> Path | None:
+        """The file of directions in latent space; None where there is none."""
+        return self.folder / DIRECTIONS if self.directions_digest else None
+
+
+def triplane_priors() -> list[str]:
+    """Returns the names of all 3D priors that can be found, the default first."""
+    return list(dict.fromkeys(name for root in _roots() for name in names_in(root)))
+
+
+def find_triplane_prior(name: str | None = None) -> TriplanePriorRecord:
+    """Returns a 3D prior, its files present and, if registered, unchanged.
+
+    Args:
+        name: Of a prior, or the path of a prior's folder; the first there is if not given: Reage's
+            own, the studio's, an imported EG3D.
+
+    Raises:
+        RegistryError: There is no such prior, or it is incomplete or was changed.
+        StorageError: Its files cannot be read.
+    """
+    known = triplane_priors()
+    wanted = known[0] if name is None and known else name
+    for root in _roots():
+        if wanted is not None and wanted in names_in(root):
+            return _read(root / wanted, wanted)
+    if wanted is not None and (Path(wanted) / CONFIG).is_file():
+        return _read(Path(wanted).resolve(), Path(wanted).resolve().name)
+    raise RegistryError(
+        f"3D prior: name: got {wanted or 'none'}, expected one of: {', '.join(known) or 'none'}, "
+        "or a prior's folder; bring one: reage weights import ffhqrebalanced512-128.pkl --as eg3d "
+        f"(it is then {DEFAULT_NAMES['eg3d']})"
+    )
+
+
+def _roots() -> list[Path]:
+    return [_EMBEDDED, registry_root() / "priors3d", weights_folder("eg3d")]
+
+
+def _read(folder: Path, name: str) -> TriplanePriorRecord:
+    entry = read_entry(folder, place=f"3D prior {name}")
+    directions = folder / DIRECTIONS
+    return TriplanePriorRecord(
+        name=name,
+        kind=entry.kind,
+        folder=folder,
+        digest=entry.digest,
+        directions_digest=file_digest(directions) if directions.is_file() else "",
+        licence=entry.licence,
+    )
