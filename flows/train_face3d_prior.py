@@ -22,8 +22,8 @@ from models.training import Report, batches
 from reage.errors import RegistryError
 from reage.naming import check_name
 from reage.posed_faces import PosedFaceSet
-from reage.registry.face3d_priors import list_face3d_priors, register_face3d_prior
 from reage.registry.priors import find_prior
+from reage.registry.triplane_priors import register_triplane_prior, triplane_priors
 from tasks.face3d_prior_card import write_face3d_card
 from tasks.face3d_prior_training import train_views
 from tasks.posed_faces import prepare_posed_faces
@@ -53,7 +53,7 @@ def train_face3d_prior(
         FaceError: Too few adult faces.
         RegistryError: The name is taken, or work under it was begun with another recipe or folder.
     """
-    if name in list_face3d_priors() and not (Path(work) / "priors3d" / name / "prior").is_dir():
+    if name in triplane_priors() and not (Path(work) / "priors3d" / name / "prior").is_dir():
         raise RegistryError(
             f"3D prior {name}: name: got one that is registered already, expected a new one; "
             "priors never change once registered"
@@ -65,7 +65,7 @@ def train_face3d_prior(
         published = run_face3d_stages(
             Path(folder), recipe, critics, name=name, work=Path(work), report=report
         )
-    registered = register_face3d_prior(published, name)
+    registered = register_triplane_prior(published, name)
     get_run_logger().info("registered 3D prior name=%s folder=%s", name, registered.folder)
     return str(registered.folder)
 

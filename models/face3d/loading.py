@@ -13,6 +13,8 @@ from torch import Tensor
 from models.eg3d.checkpoint import load_triplane_generator
 from models.eg3d.generator import TriPlaneGenerator
 from models.face3d.personal import Encode
+from models.face3d.prior_files import KIND as FACE3D
+from models.face3d.prior_files import load_face3d_prior
 from models.published_file import CheckpointError, read_tensors
 
 AGE = "age"  # name of the direction that ages, per year
@@ -79,4 +81,19 @@ def _load_eg3d(folder: Path) -> LoadedFace3D:
     return LoadedFace3D(load_triplane_generator(folder / "weights.safetensors", sizes))
 
 
-LOADERS: dict[str, Callable[[Path], LoadedFace3D]] = {"eg3d": _load_eg3d}
+def _load_face3d(folder: Path) -> LoadedFace3D:
+    prior = load_face3d_prior(folder)
+
+    def aged(w_plus: Tensor, source_age: float, target_age: float) -> Tensor:
+        count = len(w_plus)
+        return prior.aged(
+            w_plus, w_plus.new_full((count,), source_age), w_plus.new_full((count,), target_age)
+        )
+
+    return LoadedFace3D(prior.generator, aged, prior.encode)
+
+
+LOADERS: dict[str, Callable[[Path], LoadedFace3D]] = {
+    "eg3d": _load_eg3d,
+    FACE3D: _load_face3d,
+}

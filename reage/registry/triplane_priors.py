@@ -4,16 +4,28 @@ A folder of a prior holds the three files of an entry, and perhaps `directions.s
 latent space has a meaning. Knows nothing of networks.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from reage.errors import RegistryError
-from reage.registry.entry import CONFIG, WEIGHTS, names_in, read_entry, registry_root
+from reage.naming import check_name
+from reage.registry.entry import (
+    CONFIG,
+    FILES,
+    WEIGHTS,
+    names_in,
+    publish_entry,
+    read_entry,
+    registry_root,
+)
 from reage.registry.weights import DEFAULT_NAMES, weights_folder
 from reage.storage import file_digest
 
 DIRECTIONS = "directions.safetensors"
 
+_BESIDE = (DIRECTIONS, "recipe.json", "curve.png")
+_SCHEMA = "reage.prior3d/1"
 _EMBEDDED = Path(__file__).resolve().parents[2] / "models" / "priors3d"
 
 
@@ -23,7 +35,7 @@ class TriplanePriorRecord:
 
     Attributes:
         name: As commands name it.
-        kind: Of the weights: "eg3d" for a generator alone.
+        kind: Of the weights: "eg3d" for a generator alone, "face3d" with encoder and ageing path.
         folder: Where its files lie.
         digest: SHA-256 of the weights file, in hex.
         directions_digest: SHA-256 of the directions, in hex; empty where there are none.
@@ -72,14 +84,50 @@ def find_triplane_prior(name: str | None = None) -> TriplanePriorRecord:
     if wanted is not None and (Path(wanted) / CONFIG).is_file():
         return _read(Path(wanted).resolve(), Path(wanted).resolve().name)
     raise RegistryError(
-        f"3D prior: name: got {wanted or 'none'}, expected one of: {', '.join(known) or 'none'}, "
-        "or a prior's folder; bring one: reage weights import ffhqrebalanced512-128.pkl --as eg3d "
+        f"3D prior {wanted or 'none'}: name: got no such prior, expected one of: "
+        f"{', '.join(known) or 'none'}, or a prior's folder; train one: reage train-prior FACES/ "
+        "--kind face3d, or bring one: reage weights import ffhqrebalanced512-128.pkl --as eg3d "
         f"(it is then {DEFAULT_NAMES['eg3d']})"
     )
 
 
+def register_triplane_prior(folder: Path, name: str) -> TriplanePriorRecord:
+    """Copies a 3D prior into the studio's registry, where it stays as it is.
+
+    Args:
+        folder: Holds the prior's three files and perhaps what is beside them.
+        name: To find it under. Registering the same weights again changes nothing.
+
+    Raises:
+        NamingError: `name` is no name.
+        RegistryError: The folder is no prior, or the name belongs to other weights.
+        StorageError: A file cannot be read or the registry cannot be written.
+    """
+    check_name(name, what="3D prior")
+    candidate = _read(folder, name)
+
+    def write(partial: Path) -> None:
+        for file in (*FILES, *_BESIDE):
+            if (folder / file).is_file():
+                shutil.copyfile(folder / file, partial / file)
+
+    if name not in triplane_priors():
+        publish_entry(_studios() / name, write, {"schema": _SCHEMA, "name": name})
+    known = find_triplane_prior(name)
+    if known.digest != candidate.digest:
+        raise RegistryError(
+            f"3D prior {name}: weights: got {candidate.digest[:12]}…, expected "
+            f"{known.digest[:12]}… or a new name; registered priors never change"
+        )
+    return known
+
+
+def _studios() -> Path:
+    return registry_root() / "priors3d"
+
+
 def _roots() -> list[Path]:
-    return [_EMBEDDED, registry_root() / "priors3d", weights_folder("eg3d")]
+    return [_EMBEDDED, _studios(), weights_folder("eg3d")]
 
 
 def _read(folder: Path, name: str) -> TriplanePriorRecord:

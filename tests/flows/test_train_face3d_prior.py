@@ -12,12 +12,13 @@ from skimage.data import astronaut
 from flows.train_face3d_prior import run_face3d_stages, train_face3d_prior
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.loading import load_prior
+from models.face3d.loading import load_face3d
 from models.face3d.prior_files import load_face3d_prior
 from models.face3d.prior_recipe import Face3DPriorRecipe, ViewsPhase
 from reage.errors import FaceError, RegistryError
 from reage.posed_faces import PosedFaceSet
-from reage.registry.face3d_priors import find_face3d_prior, register_face3d_prior
 from reage.registry.priors import find_prior
+from reage.registry.triplane_priors import find_triplane_prior, register_triplane_prior
 from reage.training_curve import read_curve
 
 
@@ -114,13 +115,16 @@ def test_a_registered_prior_is_found_and_never_changes(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REAGE_HOME", str(tmp_path))
-    record = register_face3d_prior(trained / "prior", "ours")
-    assert find_face3d_prior("ours") == record
-    assert load_face3d_prior(record.folder).config.licence == record.licence
+    record = register_triplane_prior(trained / "prior", "ours")
+    assert find_triplane_prior("ours") == record
+    loaded = load_face3d(record.folder, record.kind, record.directions)
+    assert loaded.aged is not None and loaded.encode is not None
+    codes = loaded.encode(torch.zeros(1, 3, 32, 32))
+    assert torch.equal(loaded.aged(codes, 40.0, 40.0), codes)
     with pytest.raises(RegistryError, match="ours: name: got one that is registered"):
         train_face3d_prior.fn(str(tmp_path), name="ours", work=str(tmp_path / "work"))
     with pytest.raises(RegistryError, match=r"3D prior theirs: .*expected one of: .*ours"):
-        find_face3d_prior("theirs")
+        find_triplane_prior("theirs")
 
 
 def test_another_recipe_and_too_few_faces_are_refused(
