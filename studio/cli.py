@@ -5,6 +5,7 @@ and `reage --help` answer at once and work on a laptop without torch.
 """
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,14 @@ app.add_typer(adapters, name="adapters")
 app.add_typer(weights, name="weights")
 out = Console()
 err = Console(stderr=True)
+
+
+class AdapterKind(StrEnum):
+    """What is trained for an actor."""
+
+    AGEING = "ageing"
+    FACE3D = "face3d"
+
 
 Manifests = Annotated[list[Path], typer.Argument(help="Shot manifests, or folders of them.")]
 Work = Annotated[Path, typer.Option(help="Root of the work folders.")]
@@ -169,7 +178,14 @@ def collect(
 @app.command()
 def train(
     actor: Annotated[Path, typer.Argument(help="Actor manifest; its collection is learnt from.")],
-    prior: Annotated[str, typer.Option(help="Prior to personalise.")] = "compact",
+    kind: Annotated[
+        AdapterKind,
+        typer.Option(help="`ageing`, what shots use, or `face3d`, a face that can be turned."),
+    ] = AdapterKind.AGEING,
+    prior: Annotated[
+        str | None,
+        typer.Option(help="Prior to personalise: compact, or the first 3D prior there is."),
+    ] = None,
     preset: Annotated[str, typer.Option(help="Recipe: default or paper.")] = "default",
     steps: Annotated[
         int | None, typer.Option(help="Instead of the recipe's number.", min=1)
@@ -178,9 +194,48 @@ def train(
     work: Work = Path("work"),
 ) -> None:
     """Trains an actor's personal adapter on the photographs of its collection, and registers it."""
+    if kind is AdapterKind.FACE3D:
+        from studio.face3d import run_face3d_training
+
+        run_face3d_training(actor, prior=prior, steps=steps, seed=seed, work=work, console=out)
+        return
     from studio.training import run_training
 
+    prior = prior or "compact"
     run_training(actor, prior=prior, preset=preset, steps=steps, seed=seed, work=work, console=out)
+
+
+@app.command()
+def turntable(
+    actor: Annotated[Path, typer.Argument(help="Actor manifest; a 3D face has been trained.")],
+    yaw: Annotated[str, typer.Option(help="Degrees from and to; the movie comes back.")] = "-35:35",
+    pitch: Annotated[float, typer.Option(help="Degrees, positive from above.")] = 0.0,
+    age: Annotated[
+        float | None, typer.Option(help="Target age, years; the photographs' if not given.")
+    ] = None,
+    fps: Annotated[int, typer.Option(help="Frames a second.")] = 24,
+    seconds: Annotated[float, typer.Option(help="Length of the movie.")] = 4.0,
+    version: Annotated[str, typer.Option(help="Of the 3D face, as v003.")] = "latest",
+    prior: Annotated[
+        str | None, typer.Option(help="Name or folder of the 3D prior it was trained on.")
+    ] = None,
+    work: Work = Path("work"),
+) -> None:
+    """Shows an actor's 3D face from a turning camera, as a movie with its provenance."""
+    from studio.face3d import run_turntable
+
+    run_turntable(
+        actor,
+        yaw=yaw,
+        pitch=pitch,
+        age=age,
+        fps=fps,
+        seconds=seconds,
+        version=version,
+        prior=prior,
+        work=work,
+        console=out,
+    )
 
 
 @app.command()

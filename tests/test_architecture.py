@@ -100,7 +100,7 @@ def test_modules_that_hold_tasks_import_no_other_that_does():
         "photo_set", "gathering", "latent_lesson", "training_watch", "prior_preview",
         "strength", "critics", "states",
         "prior_figures", "prior_card", "increment_refs", "remembered_faces", "adapter_pictures",
-        "face_surface",
+        "face_surface", "face3d_refs", "face3d_anchors",
     }  # fmt: skip
     for name in shared:
         assert "@task" not in (ROOT / "tasks" / f"{name}.py").read_text()
