@@ -4,34 +4,29 @@ Stages: faces -> views -> path -> publish. The first two leave files in `<work>/
 and are skipped when they are found finished; a killed run goes on where it stopped.
 """
 
-import json
 from pathlib import Path
 
-import torch
-from PIL import Image
 from prefect import flow, get_run_logger
 
 from flows.progress import stage_progress
-from models.ageing.compact_prior import CompactPrior
-from models.ageing.loading import load_prior
-from models.ageing.path import fit_path
-from models.face3d.prior import Face3DPrior
-from models.face3d.prior_files import save_face3d_prior
-from models.face3d.prior_recipe import Face3DPriorRecipe, load_prior_recipe, recipe_dict
-from models.training import Report, batches
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.posed_faces import PosedFaceSet
-from reage.registry.priors import find_prior
 from reage.registry.triplane_priors import register_triplane_prior, triplane_priors
-from tasks.face3d_prior_card import write_face3d_card
+from tasks.face3d_prior import (
+    CompactPrior,
+    Face3DPriorRecipe,
+    Report,
+    fit_age_path,
+    new_face3d_prior,
+    previews,
+    publish_face3d_prior,
+    read_critics,
+    read_face3d_recipe,
+    recipe_dict,
+)
 from tasks.face3d_prior_training import train_views
 from tasks.posed_faces import prepare_posed_faces
-from tasks.prior_preview import shown_rows
 from tasks.prior_training import claim
-from tasks.turning_sheet import turning_sheet
-
-DEFAULT_RECIPE = Path(__file__).parent.parent / "configs" / "face3d" / "compact.json"
 
 
 @flow(name="train-face3d-prior", flow_run_name="train 3D prior {name}", validate_parameters=False)
@@ -58,9 +53,7 @@ def train_face3d_prior(
             f"3D prior {name}: name: got one that is registered already, expected a new one; "
             "priors never change once registered"
         )
-    recipe = load_prior_recipe(Path(config) if config else DEFAULT_RECIPE)
-    critics = load_prior(find_prior().folder)
-    assert isinstance(critics, CompactPrior)
+    recipe, critics = read_face3d_recipe(config), read_critics()
     with stage_progress() as report:
         published = run_face3d_stages(
             Path(folder), recipe, critics, name=name, work=Path(work), report=report
@@ -90,38 +83,14 @@ def run_face3d_stages(
         report=report,
     )
 
-    def preview(mean: Face3DPrior, done: int) -> None:
-        sheet = turning_sheet(mean, faces, shown_rows(faces))
-        path = place / "previews" / f"views-{done:05d}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(sheet).save(path)
-
     prior = train_views(
-        _untrained(recipe, critics), critics, faces, recipe, place, report, saved=preview
+        new_face3d_prior(recipe, critics),
+        critics,
+        faces,
+        recipe,
+        place,
+        report,
+        saved=previews(faces, place),
     )
     fit_age_path(prior, faces)
-    published = place / "prior"
-    digest = save_face3d_prior(prior, published)
-    (published / "recipe.json").write_text(json.dumps(recipe_dict(recipe), indent=2) + "\n")
-    write_face3d_card(prior, digest, faces, recipe, place, published)
-    return published
-
-
-def _untrained(recipe: Face3DPriorRecipe, critics: CompactPrior) -> Face3DPrior:
-    """Returns a prior whose encoder begins as the critics' regressor if both have one shape."""
-    torch.manual_seed(recipe.seed)
-    prior = Face3DPrior(recipe.prior)
-    learnt = critics.regressor.trunk.state_dict()
-    own = prior.encoder.trunk.state_dict()
-    if {n: t.shape for n, t in learnt.items()} == {n: t.shape for n, t in own.items()}:
-        prior.encoder.trunk.load_state_dict(learnt)
-    return prior
-
-
-@torch.no_grad()
-def fit_age_path(prior: Face3DPrior, faces: PosedFaceSet) -> None:
-    """Fits the path of a prior's codes over age, and its mean latent, on the training faces."""
-    rows = faces.training
-    codes = torch.cat([prior.encode(crops) for crops in batches(faces.crops, rows)])
-    prior.generator.backbone.mapping.w_avg.copy_(codes.mean(dim=(0, 1)))
-    fit_path(prior.path, codes, torch.from_numpy(faces.ages[rows]), codes.new_ones(len(codes), 1))
+    return publish_face3d_prior(prior, faces, recipe, place)

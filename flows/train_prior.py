@@ -13,7 +13,6 @@ import numpy as np
 from prefect import flow, get_run_logger
 
 from flows.progress import stage_progress
-from models.ageing.recipe import recipe_dict
 from reage.errors import RegistryError
 from reage.naming import check_name
 from reage.registry.priors import list_priors, register_prior
@@ -28,6 +27,7 @@ from tasks.prior_training import (
     publish,
     read_faces,
     read_recipe,
+    recipe_dict,
     train_autoencoder,
     train_embedder,
     train_regressor,

@@ -88,7 +88,7 @@ def sidecar(
         "plate": {"uri": shot.plate.uri, "sha256": plate_digest},
         "prior": {"name": shot.prior, "sha256": prior_digest},
         "actors": [_actor_part(shot, entry, used, ages) for entry in shot.actors],
-        "software": {"name": "reage", "version": software_version or _installed_version()},
+        "software": {"name": "reage", "version": software_version or installed_version()},
     }
     return described | _time_part(created)
 
@@ -111,7 +111,8 @@ def provenance_attributes(described: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _installed_version() -> str:
+def installed_version() -> str:
+    """Returns the version of Reage."""
     return importlib.metadata.version("reage")
 
 

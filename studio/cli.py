@@ -30,8 +30,8 @@ out = Console()
 err = Console(stderr=True)
 
 
-class PriorKind(StrEnum):
-    """What a prior does."""
+class Kind(StrEnum):
+    """What is trained: of a prior, or for an actor."""
 
     AGEING = "ageing"
     FACE3D = "face3d"
@@ -178,7 +178,14 @@ def collect(
 @app.command()
 def train(
     actor: Annotated[Path, typer.Argument(help="Actor manifest; its collection is learnt from.")],
-    prior: Annotated[str, typer.Option(help="Prior to personalise.")] = "compact",
+    kind: Annotated[
+        Kind,
+        typer.Option(help="`ageing`, what shots use, or `face3d`, a face that can be turned."),
+    ] = Kind.AGEING,
+    prior: Annotated[
+        str | None,
+        typer.Option(help="Prior to personalise: compact, or the first 3D prior there is."),
+    ] = None,
     preset: Annotated[str, typer.Option(help="Recipe: default or paper.")] = "default",
     steps: Annotated[
         int | None, typer.Option(help="Instead of the recipe's number.", min=1)
@@ -187,9 +194,48 @@ def train(
     work: Work = Path("work"),
 ) -> None:
     """Trains an actor's personal adapter on the photographs of its collection, and registers it."""
+    if kind is Kind.FACE3D:
+        from studio.face3d import run_face3d_training
+
+        run_face3d_training(actor, prior=prior, steps=steps, seed=seed, work=work, console=out)
+        return
     from studio.training import run_training
 
+    prior = prior or "compact"
     run_training(actor, prior=prior, preset=preset, steps=steps, seed=seed, work=work, console=out)
+
+
+@app.command()
+def turntable(
+    actor: Annotated[Path, typer.Argument(help="Actor manifest; a 3D face has been trained.")],
+    yaw: Annotated[str, typer.Option(help="Degrees from and to; the movie comes back.")] = "-35:35",
+    pitch: Annotated[float, typer.Option(help="Degrees, positive from above.")] = 0.0,
+    age: Annotated[
+        float | None, typer.Option(help="Target age, years; the photographs' if not given.")
+    ] = None,
+    fps: Annotated[int, typer.Option(help="Frames a second.")] = 24,
+    seconds: Annotated[float, typer.Option(help="Length of the movie.")] = 4.0,
+    version: Annotated[str, typer.Option(help="Of the 3D face, as v003.")] = "latest",
+    prior: Annotated[
+        str | None, typer.Option(help="Name or folder of the 3D prior it was trained on.")
+    ] = None,
+    work: Work = Path("work"),
+) -> None:
+    """Shows an actor's 3D face from a turning camera, as a movie with its provenance."""
+    from studio.face3d import run_turntable
+
+    run_turntable(
+        actor,
+        yaw=yaw,
+        pitch=pitch,
+        age=age,
+        fps=fps,
+        seconds=seconds,
+        version=version,
+        prior=prior,
+        work=work,
+        console=out,
+    )
 
 
 @app.command()
@@ -233,8 +279,8 @@ def train_prior(
         typer.Option(help="Recipe; configs/prior/compact.json or configs/face3d/compact.json."),
     ] = None,
     kind: Annotated[
-        PriorKind, typer.Option(help="`ageing`, or `face3d`: faces that can be turned.")
-    ] = PriorKind.AGEING,
+        Kind, typer.Option(help="`ageing`, or `face3d`: faces that can be turned.")
+    ] = Kind.AGEING,
     name: Annotated[str, typer.Option(help="Name to register the prior under.")] = "studio",
     work: Work = Path("work"),
 ) -> None:
@@ -250,12 +296,12 @@ def train_prior(
     from flows.train_face3d_prior import train_face3d_prior
     from flows.train_prior import train_prior as train_ageing_prior
 
-    flow = train_ageing_prior if kind is PriorKind.AGEING else train_face3d_prior
+    flow = train_ageing_prior if kind is Kind.AGEING else train_face3d_prior
     registered = flow(
         str(folder), config=None if config is None else str(config), name=name, work=str(work)
     )
     out.print(registered, soft_wrap=True)
-    if kind is PriorKind.FACE3D:
+    if kind is Kind.FACE3D:
         return
     out.print(f"  use it with `prior: {name}` in a shot manifest", highlight=False)
     out.print(f"  read its card: reage weights inspect {name}", highlight=False)

@@ -32,10 +32,11 @@ def perceptual_metric(prior: PriorRef) -> WeightsRecord | None:
 def loaded_critics(prior: PriorRef, metric: WeightsRecord | None) -> Critics:
     """Loads a prior's critics on its device; `metric` as `perceptual_metric` found it."""
     network = loaded_prior(prior)
-    return critics_of(network, None if metric is None else _lpips(metric))
+    return critics_of(network, None if metric is None else loaded_lpips(metric))
 
 
-def _lpips(record: WeightsRecord) -> LPIPS:
+def loaded_lpips(record: WeightsRecord) -> LPIPS:
+    """Loads the registered perceptual metric on the device of networks, frozen."""
     metric = LPIPS()
     metric.load_state_dict(read_tensors(record.weights))
     return metric.to(device()).eval().requires_grad_(False)

@@ -1,11 +1,16 @@
 """A tri-plane generator small enough for tests."""
 
+import json
+from dataclasses import asdict, replace
+
 import torch
 
 from models.eg3d.camera import posed_label
 from models.eg3d.config import RenderingConfig, SuperresolutionConfig, TriPlaneConfig
 from models.eg3d.generator import TriPlaneGenerator
+from models.published_file import write_tensors
 from models.stylegan2.config import MappingConfig, SynthesisConfig
+from reage.storage import file_digest
 
 TINY = TriPlaneConfig(
     mapping=MappingConfig(latent_size=8, depth=2),
@@ -15,6 +20,9 @@ TINY = TriPlaneConfig(
     rendering=RenderingConfig(num_coarse=8, num_fine=6, chunk_rays=10),
     render_size=8,
 )
+
+# Whose pictures, 64 px, and renderings are large enough for networks that look at faces.
+SEEN = replace(TINY, superresolution=replace(TINY.superresolution, input_size=16), render_size=16)
 
 
 def tiny_generator(config=TINY, *, seed=0):
@@ -35,3 +43,20 @@ def drawn(*shape, seed=1):
 
 def some_cameras(batch=2):
     return posed_label(0.4 * drawn(batch, seed=2), 0.3 * drawn(batch, seed=3))
+
+
+def write_tiny_prior(folder, *, age_direction=None, seed=0):
+    """Writes a tiny 3D prior as an entry's files, and perhaps what ages; returns its folder."""
+    folder.mkdir(parents=True)
+    weights = folder / "weights.safetensors"
+    write_tensors(weights, tiny_generator(SEEN, seed=seed).state_dict())
+    described = {
+        "kind": "eg3d",
+        "digest": file_digest(weights),
+        "config": {"name": folder.name, "licence": "none", "sizes": asdict(SEEN)},
+    }
+    (folder / "config.json").write_text(json.dumps(described))
+    (folder / "MODEL_CARD.md").write_text("# tiny\n")
+    if age_direction is not None:
+        write_tensors(folder / "directions.safetensors", {"age": age_direction})
+    return folder
