@@ -76,8 +76,8 @@ bench-video: $(STAMP) ## judge how a shot holds over time, by mode: CLIPS="<movi
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection
 
-bench-continual: $(STAMP) ## what nightly updates remember, by buffer: CLIPS="<movie> ..." DATA=<utkface folder> JUDGES=<evaluators folder>
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.continual --data $(DATA) --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS))
+bench-continual: $(STAMP) ## what nightly updates remember, by buffer: CLIPS="<movie> ..." MORE_CLIPS="<movie> ..." DATA=<utkface folder> JUDGES=<evaluators folder>
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.continual --data $(DATA) --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(MORE_CLIPS),--more-clips $(MORE_CLIPS))
 
 bench-nights: $(STAMP) ## simulate a year of nightly updates: storage, and what choosing a buffer costs
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.nights

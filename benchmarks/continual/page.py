@@ -68,7 +68,8 @@ def _recovered(groups: Mapping[str, Any], name: str) -> str:
 
 def _rivals(document: Mapping[str, Any]) -> str:
     titles = ["forgetting, times 10", "B", "pairs", "hull", "random", "difference",
-              "hull forgets less", "p, Wilcoxon", "p, t"]  # fmt: skip
+              "hull forgets less", "p, Wilcoxon", "p, t", "streams",
+              "p, Wilcoxon of streams"]  # fmt: skip
     lines = [_line(titles), _line(["---"] * len(titles))]
     for size, measures in document["hull_against_random"].items():
         for measure, found in measures.items():
@@ -77,10 +78,16 @@ def _rivals(document: Mapping[str, Any]) -> str:
             numbers = [f"{10 * found[k]:.3f}" for k in ("hull", "random", "difference")]
             less = f"{found['hull_forgets_less']} of {found['pairs']}"
             tests = [f"{found[k]:.3f}" for k in ("p_wilcoxon", "p_t")]
+            streams = f"{found['hull_forgets_less_by_stream']} of {found['streams']}"
+            tests += [streams, _p(found["p_wilcoxon_by_stream"])]
             lines.append(
                 _line([TITLES[measure], size, str(found["pairs"]), *numbers, less, *tests])
             )
     return "\n".join(lines)
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _selection(found: Mapping[str, Any]) -> str:
