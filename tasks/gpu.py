@@ -14,6 +14,7 @@ from models.ageing.loading import load_prior
 from models.ageing.mytm import load_personal_adapter, load_personal_prior
 from models.ageing.prior import Prior, PriorError
 from models.ageing.sam import SamPrior
+from models.continual.own_decoder import OwnDecoderError, load_own_prior
 from reage.errors import RegistryError
 from reage.registry.adapters import AdapterRecord, find_adapter
 from tasks.refs import AdapterRef, PriorRef
@@ -78,11 +79,24 @@ def _personal_prior(ref: PriorRef, person: AdapterRef) -> Prior:
     record = _found(person)
     record.check_prior(ref.name, ref.digest)
     base = loaded_prior(replace(ref, person=None))
+    if person.learner != "adapter":
+        try:
+            return load_own_prior(base, record.weights, person.learner, digest=record.digest)
+        except OwnDecoderError as error:
+            raise RegistryError(f"adapter {record.name}: {error}") from error
     assert isinstance(base, SamPrior)  # checkpoints are imported for SAM alone
     try:
         return load_personal_prior(base, record.weights, digest=record.digest)
     except PriorError as error:
         raise RegistryError(f"adapter {record.name}: {error}") from error
+
+
+def latent_adapter(ref: AdapterRef | None) -> Adapter | None:
+    """Returns the network that takes the prior's latents to a person's; None where there is none.
+
+    Errors as of `loaded_adapter`.
+    """
+    return loaded_adapter(ref) if ref is not None and ref.moves_latents else None
 
 
 @lru_cache(maxsize=4)

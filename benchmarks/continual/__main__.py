@@ -23,10 +23,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.continual.explaining import explained
 from benchmarks.continual.figure import draw
 from benchmarks.continual.judging import SYNTHESISED, Encoded, Examiner
 from benchmarks.continual.page import fill_in
@@ -94,6 +97,7 @@ def main() -> None:
             "rows": len(rows),
             "processor_seconds": round(sum(row["seconds"] for row in rows)),
             **summary,
+            "explained": explained(rows, _codes(options, prior, streams)),
             "selection": json.loads((options.work / "selection.json").read_text()),
         },
     )
@@ -120,7 +124,7 @@ def planned(streams: list[str], rounds: int, further: Sequence[str] = ()) -> Ite
 def _run_all(
     options: argparse.Namespace, place: Path, prior: CompactPrior, schooling: Schooling
 ) -> None:
-    streams = _streams(options, prior)
+    streams = streams_of(options, prior)
     identity, _ = load_judges(options.judges)
     judge = CropJudge(identity, judge_alignment(options.judges), prior.alignment)
     known: dict[str, tuple[Encoded, Examiner]] = {}
@@ -148,22 +152,33 @@ def _is_further(name: str, options: argparse.Namespace) -> bool:
     return int(number) > (len(options.clips) if kind == "clip" else options.actors)
 
 
-def _streams(options: argparse.Namespace, prior: CompactPrior) -> dict[str, Path]:
+def streams_of(options: argparse.Namespace, prior: CompactPrior) -> dict[str, Path]:
     """Makes the streams that are missing; returns where they are, by name."""
     found = {}
-    for number, clip in enumerate([*options.clips, *options.more_clips], start=1):
+    for number, clip in enumerate([*options.clips, *getattr(options, "more_clips", [])], start=1):
         path = options.work / "streams" / f"clip-{number}.npz"
         if not path.is_file():
             save_stream(clip_stream(clip, prior, seed=number), path)
         found[f"clip {number}"] = path
     faces = options.work / "faces.npz"
-    for number in range(1, options.actors + options.more_actors + 1):
+    for number in range(1, options.actors + getattr(options, "more_actors", 0) + 1):
         path = options.work / "streams" / f"actor-{number}.npz"
         if not path.is_file():
             save_crops(options.data, faces)
             save_stream(synthetic_stream(synthetic_actor(prior, faces, number), seed=number), path)
         found[f"actor {number}"] = path
     return dict(sorted(found.items(), key=lambda item: (item[0].split()[1], item[0])))
+
+
+def _codes(
+    options: argparse.Namespace, prior: CompactPrior, names: list[str]
+) -> dict[str, NDArray[np.floating]]:
+    """Encodes the photographs of streams that teach, (T, N, D)."""
+    found = {}
+    for name in names:
+        stream = load_stream(options.work / "streams" / f"{name.replace(' ', '-')}.npz")
+        found[name] = Encoded.of(stream, prior, size=SIZE).codes.flatten(2).numpy()
+    return found
 
 
 def _keep_selection(path: Path) -> None:

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from benchmarks.continual.__main__ import planned
+from benchmarks.continual.explaining import explained
 from benchmarks.continual.figure import draw
 from benchmarks.continual.judging import MEASURES, Encoded
 from benchmarks.continual.page import fill_in
@@ -119,6 +120,23 @@ def test_means_are_of_streams_with_both_bounds_and_pairs_of_all():
     assert found["hull_against_random"]["3"]["distance"]["pairs"] == 3
 
 
+def test_scores_are_of_what_rows_kept_and_are_compared_with_what_they_forgot():
+    rng = np.random.default_rng(0)
+    codes = {name: rng.normal(size=(T, 6, 5)) for name in "abc"}
+    rows = [
+        _row(stream, kind, 3, seed, forgotten)
+        for stream in codes
+        for seed, forgotten in ((0, 1.0), (1, 2.0))
+        for kind in ("hull", "random")
+    ]
+    found = explained(rows, codes)
+    assert found["pairs"] == 6
+    assert found["score"]["hull"] < found["score"]["random"]
+    far = {name: each + 100.0 * np.arange(T)[:, None, None] for name, each in codes.items()}
+    apart = explained(rows, far)["within_to_between"]
+    assert all(apart[name] < found["within_to_between"][name] for name in codes)
+
+
 def test_recovered_is_the_share_of_the_gap_between_the_bounds():
     rows = [_row("a", "none", 0, 0, 3.0), _row("a", "hull", 3, 0, 1.0), _row("a", "joint", 0, 0, 0)]
     groups = summarise(rows)["groups"]
@@ -161,6 +179,10 @@ def _document(rows):
         "rows": len(rows), "increments": 3, "pixels": 64,
         "schooling": {"steps": 1, "learning_rate": 0.1},
         "processor_seconds": 60, **summarise(rows), "selection": search,
+        "explained": {
+            "pairs": 4, "score": {"hull": 1.0, "random": 1.1}, "score_ratio": 0.9,
+            "spearman": 0.5, "p_spearman": 0.04, "within_to_between": {"a": 0.5},
+        },
     }  # fmt: skip
 
 
