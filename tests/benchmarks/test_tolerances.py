@@ -25,7 +25,7 @@ def test_worst_earlier_increment_decides():
 
 
 def test_summary_counts_what_passes_and_says_how_much_was_forgotten():
-    rows = [{"forgotten": dict.fromkeys(CONDITIONS, [NIGHT])}]
+    rows = [{"forgotten": {key: [NIGHT] for key in CONDITIONS}}]
     found = summarise(rows, Tolerance())
     assert all(found[condition]["nights"] == 1 for condition in CONDITIONS)
     assert found["good"]["forgotten"]["distance"]["most"] == 0.03
