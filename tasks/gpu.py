@@ -58,7 +58,12 @@ def loaded_prior(ref: PriorRef) -> Prior:
     return _general_prior(ref) if ref.person is None else _personal_prior(ref, ref.person)
 
 
+# Whoever asks first may be in inference mode, and weights that are made there cannot be trained
+# through; so all of these leave it.
+
+
 @lru_cache(maxsize=2)
+@torch.inference_mode(False)
 def _general_prior(ref: PriorRef) -> Prior:
     try:
         judges = {judge.role: Path(judge.folder) for judge in ref.judges}
@@ -75,6 +80,7 @@ def _general_prior(ref: PriorRef) -> Prior:
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def _personal_prior(ref: PriorRef, person: AdapterRef) -> Prior:
     record = _found(person)
     record.check_prior(ref.name, ref.digest)
@@ -100,6 +106,7 @@ def latent_adapter(ref: AdapterRef | None) -> Adapter | None:
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def loaded_adapter(ref: AdapterRef) -> Adapter:
     """Loads an adapter once per process, in eval mode on `device()`.
 

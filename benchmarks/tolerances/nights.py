@@ -177,7 +177,7 @@ def _photographs(stream: Stream, number: int) -> NDArray[np.uint8]:
     return both[np.linspace(0, len(both) - 1, TAUGHT + HELD_OUT).astype(int)]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _faces(crops: NDArray[np.uint8], number: int, pupil: Pupil) -> Faces:
     """Photographs as a night knows them; ages as the prior estimates them."""
     prior, count = loaded_prior(pupil.prior_ref), len(crops)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reage.rehearsal.dark_axes import (
     ACCENT,
@@ -58,6 +59,6 @@ def _draw(axes: Axes, told: Sequence[IncrementRecord], name: str) -> None:
     better = "more is better" if FIGURES[name] else "less is better"
     axes.set_title(f"{name}, {better}", color=INK, fontsize=10, loc="left")
     axes.set_xlabel("increment", color=FAINT, fontsize=9)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(0.12)
     quieten(axes)
