@@ -14,7 +14,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
         bench-continual bench-mli bench-mytm bench-nights bench-plate bench-prior bench-published \
-        bench-strength bench-triplane bench-video clean
+        bench-strength bench-tolerances bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,11 +76,14 @@ bench-video: $(STAMP) ## judge how a shot holds over time, by mode: CLIPS="<movi
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection
 
-bench-continual: $(STAMP) ## what nightly updates remember, by buffer: CLIPS="<movie> ..." DATA=<utkface folder> JUDGES=<evaluators folder>
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.continual --data $(DATA) --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS))
+bench-continual: $(STAMP) ## what nightly updates remember, by buffer: CLIPS="<movie> ..." MORE_CLIPS="<movie> ..." DATA=<utkface folder> JUDGES=<evaluators folder>
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.continual --data $(DATA) --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(MORE_CLIPS),--more-clips $(MORE_CLIPS))
 
 bench-nights: $(STAMP) ## simulate a year of nightly updates: storage, and what choosing a buffer costs
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.nights
+
+bench-tolerances: $(STAMP) ## what good and bad nights forget, and the gate lets through: DATA=<utkface folder> CLIPS="<movie> ..."
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tolerances --data $(DATA) $(if $(CLIPS),--clips $(CLIPS))
 
 bench-mli: $(STAMP) ## loss and error between a network's start and end: plateaus, biases, depth, scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mli

@@ -1,5 +1,7 @@
 """A year of nights: what they store and what choosing what to keep costs, with no network taught.
 
+And what the parts of one real night cost, networks included; see night_cost.py.
+
     python -m benchmarks.nights [--nights 365] [--arrivals 9]
 
 Every night an increment of a look of its own arrives; registry, buffers, examination, gate and
@@ -18,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from benchmarks.night_cost import night_cost
 from benchmarks.record import record
-from flows.actor_night import Learner, learn_increment
+from flows.actor_night import learn_increment
 from flows.night_ground import Ground, Pupil, begin
+from flows.night_learners import Learner
 from reage.manifest import ActorManifest
 from reage.manifest.nightly import NightlyUpdates
 from reage.provenance import AuditLog
@@ -38,7 +43,6 @@ from tasks.increment_refs import BufferRef, ExaminationRef, IncrementRef
 from tasks.refs import AdapterRef, TrainedRef
 from tasks.remembered_faces import examined_faces, found_buffer, learnt_and_held_out
 from tasks.replay_buffers import stage_update
-from tasks.states import LandscapeRef
 
 CODE_SIZE, CROP_PX = 256, 24
 _SHARE = 0.6  # of what is new, in the mean
@@ -63,7 +67,7 @@ class MeanLearner:
 
     def steps(self) -> Learner:
         """Returns it as what a night calls."""
-        return Learner(update=self.update, examine=self.examine, stage=self.stage, draw=self.draw)
+        return Learner(update=self.update, examine=self.examine, stage=self.stage, draw=None)
 
     def update(
         self,
@@ -82,8 +86,7 @@ class MeanLearner:
         folder = self.folder / f"update-{increment.number}"
         folder.mkdir()
         (folder / "weights.safetensors").write_bytes(mean.astype(np.float32).tobytes())
-        even = {"strength_departure": 0.0, "strength_departure_plain": 0.0}
-        described = {"network": {}, "metrics": even, "strength_course": [0.0, 1.0]}
+        described = {"network": {}, "metrics": {}, "strength_course": [0.0, 1.0]}
         (folder / "adapter.json").write_text(json.dumps(described))
         return TrainedRef(folder=str(folder), digest=increment.digest)
 
@@ -112,19 +115,6 @@ class MeanLearner:
         text = json.dumps([asdict(face) for face in examined])
         (Path(after.folder) / "examination.json").write_text(text)
         return ExaminationRef(folder=after.folder, digest=after.digest)
-
-    def draw(
-        self, _pupil: Pupil, _ground: Ground, _increment: IncrementRef, trained: TrainedRef
-    ) -> LandscapeRef:
-        """Points to no picture: between means of codes there is nothing to see."""
-        return LandscapeRef(
-            folder=trained.folder,
-            digest=trained.digest,
-            is_sound=True,
-            headline="not drawn",
-            findings=(),
-            barrier=None,
-        )
 
     def stage(self, *arguments: Any, **more: Any) -> str:
         """Chooses and stages as a night does, and takes the time."""
@@ -250,7 +240,8 @@ def _sizes(actor: str) -> list[int]:
 
 
 def main() -> None:
-    """Simulates a year in a registry of its own and prints a line a month, then the figures."""
+    """Simulates a year in a registry of its own, a line a month, and times a real night's parts."""
+    torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nights", type=int, default=365)
     parser.add_argument("--arrivals", type=int, default=9, help="photographs a night, on average")
@@ -283,6 +274,9 @@ def main() -> None:
             "most": round(max(n.staging_s for n in found), 4),
         },
     }
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["REAGE_HOME"] = home
+        figures["cost"] = night_cost(Path(home) / "work")
     print(json.dumps(figures, indent=1))
     print(record("nights", figures))
 

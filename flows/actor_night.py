@@ -5,9 +5,8 @@ staged, then the adapter is published that names it, and only then is the buffer
 published and not committed, the next night commits.
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,39 +15,29 @@ from prefect import flow, get_run_logger
 
 from flows.consent import require_training_consent
 from flows.gather_collection import collection_place
+from flows.night_facts import facts_of_update
 from flows.night_ground import Ground, Pupil, begin, committed_buffer
-from flows.night_landscape import landscape_of_update, remember_landscape
+from flows.night_landscape import remember_landscape
+from flows.night_learners import Learner, learner_of
 from flows.progress import training_progress
 from reage.collection.portrait_measures import PortraitLimits
-from reage.errors import ConsentError
-from reage.manifest import ActorManifest, load_actor
+from reage.errors import ConsentError, RegistryError, StorageError
 from reage.provenance import AuditLog
 from reage.registry.adapter_facts import UpdatedFacts
 from reage.registry.adapters import Foundation, register_adapter
 from reage.registry.priors import find_prior
-from reage.rehearsal.examination import IncrementRecord, means_of
+from reage.rehearsal.examination import IncrementRecord
 from reage.rehearsal.gate import judge_update
 from reage.rehearsal.night import ActorNight
 from reage.workspace import Workspace
-from tasks.adapters import AdapterRecipe, adapter_recipe, update_adapter, update_recipe
+from tasks.actor_manifests import load_actor_from
 from tasks.arrivals import find_arrivals, gather_arrivals, remember_refusals
-from tasks.examination import examine_update
 from tasks.gathering import GatheringTerms
-from tasks.increment_refs import ExaminationRef, IncrementRef
+from tasks.increment_refs import IncrementRef
 from tasks.increments import form_increment
+from tasks.mirroring import mirror_versions
 from tasks.refs import CollectionRef, TrainedRef
-from tasks.replay_buffers import Provenance, read_examination, stage_update
-from tasks.states import LandscapeRef
-
-
-@dataclass(frozen=True)
-class Learner:
-    """The steps that networks take part in."""
-
-    update: Callable[..., TrainedRef] = update_adapter
-    examine: Callable[..., ExaminationRef] = examine_update
-    draw: Callable[..., LandscapeRef] = landscape_of_update
-    stage: Callable[..., str] = stage_update
+from tasks.replay_buffers import Provenance, read_examination
 
 
 @flow(name="update-actor", flow_run_name="update {manifest}", validate_parameters=False)
@@ -58,14 +47,14 @@ def update_actor(
     """Folds an actor's new photographs into the adapter, or says why not.
 
     Args:
-        manifest: Path of the actor manifest.
+        manifest: Path of the actor manifest, or its `s3://` URI.
         work: Root of the work folders.
         limits: What is asked of a photograph, when it is not the usual.
 
     Raises:
         ReageError: Manifest, photographs, prior, storage or training, each with its sentence.
     """
-    actor = load_actor(Path(manifest))
+    actor = load_actor_from(manifest, work)
     if actor.nightly is None:
         detail = "the manifest has no section nightly"
         return ActorNight(actor=actor.actor, outcome="left alone", detail=detail)
@@ -73,13 +62,15 @@ def update_actor(
     try:
         require_training_consent(actor)
         pupil = Pupil(
+            manifest=manifest,
+            work=work,
             actor=actor,
             settings=actor.nightly,
             prior=find_prior(actor.nightly.prior),
             workspace=Workspace.of_actor(work, actor.actor),
             audit=audit,
         )
-        night = _night(pupil, limits or PortraitLimits())
+        night = _copied(pupil, _night(pupil, limits or PortraitLimits()))
     except ConsentError as error:  # at first, or withdrawn while it trained
         get_run_logger().warning("%s", error)
         audit.append({"event": "update stopped", "actor": actor.actor, "why": str(error)})
@@ -88,6 +79,22 @@ def update_actor(
             actor=actor.actor, outcome="stopped", detail=str(error), before=latest, after=latest
         )
     get_run_logger().info("%s %s: %s", night.actor, night.outcome, night.detail)
+    return night
+
+
+def _copied(pupil: Pupil, night: ActorNight) -> ActorNight:
+    """Copies what is published, and what an earlier night could not copy, where others read it."""
+    if pupil.settings.publish is None:
+        return night
+    place = pupil.actor.resolve(pupil.settings.publish)
+    try:
+        copied = mirror_versions(night.actor, place)
+    except (StorageError, RegistryError) as error:
+        detail = f"{night.detail}; not copied to {place}: {error}; the next night copies it"
+        return replace(night, outcome="failed", detail=detail)
+    if copied:
+        event = {"event": "mirrored", "actor": night.actor, "place": place, "entries": copied}
+        pupil.audit.append(event)
     return night
 
 
@@ -151,35 +158,35 @@ def learn_increment(
         ground: What it begins on.
         increment: The new photographs.
         night: As it is known so far.
-        learner: What teaches, examines and remembers; the tasks of this tree otherwise.
+        learner: What teaches, examines and remembers; the tasks of this tree otherwise, by what
+            the ground says is learnt.
         report: Told of every step of the training.
 
     Raises:
         ConsentError: The actor has withdrawn the consent meanwhile.
         RegistryError: A rollback, a purge or another training came between.
     """
-    steps = learner or Learner()
+    steps = learner or learner_of(ground.learner)
     prior, workspace = pupil.prior_ref, pupil.workspace
     known, telling = (ground.buffer, ground.start), {} if report is None else {"report": report}
-    recipe, covers = _recipe(pupil, ground), _covered(ground, increment)
+    recipe, covers = steps.recipe(pupil, ground), _covered(ground, increment)
     trained = steps.update(
         increment, *known, prior, recipe, covers=covers, workspace=workspace, **telling
     )
-    examination = steps.examine(increment, *known, trained, prior, workspace=workspace)
+    examination = steps.examine(
+        increment, *known, trained, prior, name=ground.next_version, workspace=workspace
+    )
     records = (*ground.records, _new_record(increment))
     faces = tuple(read_examination(examination))
     strip = str(Path(examination.folder) / "strip.png")
-    landscape = steps.draw(pupil, ground, increment, trained)
-    night = replace(
-        night,
-        records=records,
-        faces=faces,
-        strip=strip,
-        landscape=str(landscape.page),
-        diagnosis=landscape.headline,
-    )
+    offered = ground.next_version
+    night = replace(night, records=records, faces=faces, strip=strip, offered=offered)
+    landscape = steps.draw and steps.draw(pupil, ground, increment, trained)
+    if landscape:
+        night = replace(night, landscape=str(landscape.page), diagnosis=landscape.headline)
     tolerance = pupil.settings.tolerance.model_dump(exclude_none=True)
-    verdict = judge_update(records, faces, tolerance, landscape.barrier)
+    barrier = landscape.barrier if landscape else None
+    verdict = judge_update(records, faces, tolerance, barrier)
     if not verdict.is_pass:
         event = {"event": "update refused", "actor": night.actor, "why": list(verdict.reasons)}
         pupil.audit.append(event)
@@ -195,16 +202,17 @@ def learn_increment(
         budget=pupil.settings.buffer,
         provenance=_provenance(pupil, ground),
     )
-    facts = _facts(pupil, ground, increment, trained, recipe, covers, night, staged)
+    facts = facts_of_update(pupil, ground, increment, trained, recipe, covers, night, staged)
     night = _published(pupil, ground, trained, facts, night)
-    remember_landscape(pupil, landscape, night)
+    if landscape:
+        remember_landscape(pupil, landscape, night)
     return night
 
 
 def _published(
     pupil: Pupil, ground: Ground, trained: TrainedRef, facts: UpdatedFacts, night: ActorNight
 ) -> ActorNight:
-    _require_consent_still(pupil.actor)
+    _require_consent_still(pupil)
     weights = (Path(trained.folder) / "weights.safetensors").read_bytes()
     adapter = register_adapter(night.actor, weights, facts, on=ground.foundation)
     committed_buffer(pupil, adapter, facts)
@@ -219,51 +227,6 @@ def _published(
         after=adapter.version,
         num_rehearsed=facts.num_rehearsed,
     )
-
-
-def _facts(
-    pupil: Pupil,
-    ground: Ground,
-    increment: IncrementRef,
-    trained: TrainedRef,
-    recipe: AdapterRecipe,
-    covers: tuple[float, float],
-    night: ActorNight,
-    staged: str,
-) -> UpdatedFacts:
-    described = json.loads((Path(trained.folder) / "adapter.json").read_text("utf-8"))
-    new = means_of(night.faces, "after").get(increment.number, {})
-    forgotten = {f"forgetting_{name}": value for name, value in night.forgetting.items()}
-    even = {
-        name: described["metrics"][name]
-        for name in ("strength_departure", "strength_departure_plain")
-    }
-    metrics = {f"new_{name}": value for name, value in new.items()} | forgotten | even
-    return UpdatedFacts(
-        prior_name=pupil.prior.name,
-        prior_digest=pupil.prior.digest,
-        licence=pupil.prior.licence,
-        collection_digest=increment.digest,
-        num_photographs=increment.num_learnt,
-        min_age=covers[0],
-        max_age=covers[1],
-        consent_document=pupil.actor.consent.document_id,
-        network=described["network"],
-        recipe=recipe.plain(),
-        metrics={name: round(value, 5) for name, value in metrics.items()},
-        strength_course=described["strength_course"],
-        parent=ground.foundation.latest,
-        increment=increment.number,
-        num_rehearsed=ground.num_rehearsed,
-        buffer_digest=staged,
-    )
-
-
-def _recipe(pupil: Pupil, ground: Ground) -> AdapterRecipe:
-    """An update's recipe; a first adapter has the whole one, with the lesson in latent space."""
-    if ground.start is None:
-        return adapter_recipe(pupil.prior_ref)
-    return update_recipe(pupil.prior_ref, steps=pupil.settings.steps)
 
 
 def _covered(ground: Ground, increment: IncrementRef) -> tuple[float, float]:
@@ -313,6 +276,7 @@ def _too_few(came: CollectionRef, wanted: int) -> dict[str, Any]:
     return {"outcome": "waiting", "detail": detail}
 
 
-def _require_consent_still(actor: ActorManifest) -> None:
+def _require_consent_still(pupil: Pupil) -> None:
     """Reads the manifest anew: a training may take hours, and a withdrawal counts at once."""
-    require_training_consent(actor if actor.path is None else load_actor(actor.path))
+    actor = load_actor_from(pupil.manifest, pupil.work) if pupil.manifest else pupil.actor
+    require_training_consent(actor)

@@ -6,7 +6,7 @@ from reage.errors import RegistryError
 from reage.manifest import ActorManifest
 from reage.manifest.nightly import NightlyUpdates
 from reage.provenance import AuditLog
-from reage.registry.adapter_facts import PublishedFacts, UpdatedFacts
+from reage.registry.adapter_facts import LearnerKind, PublishedFacts, UpdatedFacts
 from reage.registry.adapters import AdapterRecord, Foundation, find_adapter
 from reage.registry.buffers import (
     BufferRecord,
@@ -33,6 +33,7 @@ class Ground:
         records: Of the increments so far.
         num_rehearsed: Photographs that the buffer has to rehearse.
         repaired: What a killed night had left to be done; empty for nothing.
+        learner: What of the person's model is learnt.
     """
 
     foundation: Foundation
@@ -41,6 +42,12 @@ class Ground:
     records: tuple[IncrementRecord, ...]
     num_rehearsed: int = 0
     repaired: str = ""
+    learner: LearnerKind = "adapter"
+
+    @property
+    def next_version(self) -> str:
+        """What the update will be published as: nothing else may come between."""
+        return self.foundation.next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,8 @@ class Pupil:
         prior: What the adapter personalises.
         workspace: The actor's.
         audit: Where every step that keeps something is entered.
+        manifest: Path or URI of the manifest; empty for none.
+        work: Root of the work folders.
     """
 
     actor: ActorManifest
@@ -60,6 +69,8 @@ class Pupil:
     prior: PriorRecord
     workspace: Workspace
     audit: AuditLog
+    manifest: str = ""
+    work: str = "work"
 
     @property
     def prior_ref(self) -> PriorRef:
@@ -71,12 +82,14 @@ def begin(pupil: Pupil) -> Ground:
     """Finds what a night begins on, and commits a buffer that a killed night left uncommitted.
 
     Raises:
-        RegistryError: The latest adapter was made for another prior, or is a published one.
+        RegistryError: The latest adapter was made for another prior, is a published one, or is of
+            another learner than the manifest asks for.
     """
-    actor = pupil.actor.actor
+    actor, asked = pupil.actor.actor, pupil.settings.learner
     foundation = Foundation.of(actor)
     if not foundation.latest:
-        return Ground(foundation=foundation, start=None, buffer=None, records=())
+        learner = asked or "adapter"
+        return Ground(foundation=foundation, start=None, buffer=None, records=(), learner=learner)
     adapter = find_adapter(actor, foundation.latest)
     adapter.check_prior(pupil.prior.name, pupil.prior.digest)
     facts = adapter.facts
@@ -85,15 +98,18 @@ def begin(pupil: Pupil) -> Ground:
             f"adapter {adapter.name}: got a published one, expected one trained by Reage; train "
             "one with `reage train`, or take the section nightly out of the manifest"
         )
+    start = AdapterRef.of(adapter)
+    _check_learner(start, asked, pupil.settings.tolerance.barrier)
     repaired, buffer = "", None
     if isinstance(facts, UpdatedFacts):
         buffer = find_buffer(actor, adapter.version)
         if buffer is None and is_staged(actor, facts.buffer_digest):
             buffer = committed_buffer(pupil, adapter, facts)
             repaired = f"committed the buffer of {adapter.version}, which a killed night had left"
-    start = AdapterRef.of(adapter)
     if buffer is None:
-        return Ground(foundation=foundation, start=start, buffer=None, records=())
+        return Ground(
+            foundation=foundation, start=start, buffer=None, records=(), learner=start.learner
+        )
     return Ground(
         foundation=foundation,
         start=start,
@@ -101,7 +117,24 @@ def begin(pupil: Pupil) -> Ground:
         records=tuple(IncrementRecord(**record) for record in buffer.described["increments"]),
         num_rehearsed=len(buffer.described["kept"]),
         repaired=repaired,
+        learner=start.learner,
     )
+
+
+def _check_learner(start: AdapterRef, asked: LearnerKind | None, barrier: float | None) -> None:
+    """Raises RegistryError where a manifest asks of a version what it cannot go on to."""
+    place = f"adapter {start.actor} {start.version}: learner: got {start.learner}"
+    if asked not in (None, start.learner):
+        raise RegistryError(
+            f"{place}, expected {asked} as nightly.learner asks: one does not go on from the "
+            "other; take nightly.learner out of the manifest, or `reage actor purge` the actor to "
+            "begin anew"
+        )
+    if barrier is not None and not start.moves_latents:
+        raise RegistryError(
+            f"{place}, expected adapter, as nightly.tolerance.barrier is measured between adapters "
+            "alone; take it out of the manifest"
+        )
 
 
 def committed_buffer(pupil: Pupil, adapter: AdapterRecord, facts: UpdatedFacts) -> BufferRecord:

@@ -25,7 +25,7 @@ def landscape_of_update(
     """
     lesson = gather_lesson(increment, ground.buffer, workspace=pupil.workspace)
     return draw_landscape(
-        StateRef.of_training(pupil.actor.actor, trained, lesson),
+        StateRef.of_training(pupil.actor.actor, ground.next_version, trained, lesson),
         _gone_on_from(pupil, ground),
         lesson,
         pupil.prior_ref,

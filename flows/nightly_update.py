@@ -16,12 +16,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.actor_night import update_actor
 from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import ReageError
-from reage.manifest.loader import actor_files
 from reage.markdown import table
 from reage.rehearsal.night import ActorNight, Night
 from reage.rehearsal.night_page import write_night_page
 from reage.workspace import Workspace
-from tasks.adapters import UPDATES, UPDATES_BEGUN
+from tasks.actor_manifests import find_actors
+from tasks.adapter_training import UPDATES, UPDATES_BEGUN
 from tasks.increments import LESSONS
 
 # Of a finished update: what is worth keeping is in the registry.
@@ -37,7 +37,7 @@ def nightly_update(
     """Updates the adapter of every actor whose manifest has a section `nightly`.
 
     Args:
-        manifests: Actor manifests, or folders of them.
+        manifests: Actor manifests, or folders or `s3://` prefixes of them.
         work: Root of the work folders.
         limits: What is asked of a photograph, when it is not the usual.
 
@@ -46,11 +46,12 @@ def nightly_update(
 
     Raises:
         ManifestError: There is no manifest at all.
+        StorageError: The bucket of the manifests cannot be read.
         ReageError: Some actors' updates failed; the message lists them, the others are done.
     """
-    files = actor_files([manifests] if isinstance(manifests, str) else manifests)
+    places = find_actors([manifests] if isinstance(manifests, str) else manifests, work)
     day = datetime.now(UTC).date().isoformat()
-    nights = [_outcome(file, work, limits) for file in files]
+    nights = [_outcome(place, work, limits) for place in places]
     night = _with_page(Night(day=day, actors=tuple(nights)), Path(work))
     _tell(night)
     for actor in nights:
@@ -64,15 +65,15 @@ def nightly_update(
     return night
 
 
-def _outcome(manifest: Path, work: str, limits: PortraitLimits | None) -> ActorNight:
+def _outcome(manifest: str, work: str, limits: PortraitLimits | None) -> ActorNight:
     """Runs an actor's night as a flow run of its own, which keeps whatever it raises."""
-    state = update_actor(str(manifest), work=work, limits=limits, return_state=True)
+    state = update_actor(manifest, work=work, limits=limits, return_state=True)
     if state.is_completed():
         return state.result()
     error = state.result(raise_on_failure=False)
     get_run_logger().error("%s: %s", manifest, error)
     kind = "" if isinstance(error, ReageError) else f"{type(error).__name__}: "
-    return ActorNight(actor=manifest.stem, outcome="failed", detail=f"{kind}{error}")
+    return ActorNight(actor=Path(manifest).stem, outcome="failed", detail=f"{kind}{error}")
 
 
 def _with_page(night: Night, work: Path) -> Night:

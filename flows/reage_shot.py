@@ -26,7 +26,7 @@ from reage.manifest import (
 )
 from reage.manifest.fields import NO_ADAPTER
 from reage.provenance import AuditLog
-from reage.registry.adapters import PublishedFacts, find_adapter
+from reage.registry.adapters import find_adapter
 from reage.registry.priors import find_prior
 from reage.workspace import Workspace
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
@@ -130,20 +130,27 @@ def find_adapter_for(actor: ActorInShot, prior: PriorRef) -> AdapterRef | None:
 
     Raises:
         RegistryError: There is no such version, or it was made for another prior; or a strength
-            is asked of a published checkpoint.
+            is asked of a version that has networks of its own.
     """
     if actor.adapter == NO_ADAPTER:
         return None
     record = find_adapter(actor.actor, actor.adapter)
     record.check_prior(prior.name, prior.digest)
-    if isinstance(record.facts, PublishedFacts) and actor.adapter_strength != 1.0:
+    ref = AdapterRef.of(record)
+    if ref.has_own_prior and actor.adapter_strength != 1.0:
         asked = "keyframes" if actor.strength_curve else f"{actor.adapter_strength:g}"
-        raise RegistryError(
-            f"adapter {record.name}: adapter_strength: got {asked}, expected 1, as a published "
-            "checkpoint has an encoder of its own and what lies between its normalisation and the "
-            "prior's was never measured; leave adapter_strength out"
+        why = (
+            "a published checkpoint has an encoder of its own and what lies between its "
+            "normalisation and the prior's was never measured"
+            if ref.is_published
+            else f"a version of learner {ref.learner} has a decoder of its own and what lies "
+            "between it and the prior's was never measured"
         )
-    return AdapterRef.of(record)
+        raise RegistryError(
+            f"adapter {record.name}: adapter_strength: got {asked}, expected 1, as {why}; leave "
+            "adapter_strength out"
+        )
+    return ref
 
 
 def render_shot(

@@ -13,9 +13,12 @@ from reage.provenance import AuditLog
 from reage.registry.adapter_facts import TrainedFacts, UpdatedFacts
 from reage.registry.adapters import AdapterRecord, Foundation, list_adapters
 from reage.registry.buffers import BufferRecord, buffer_versions, find_buffer
+from reage.registry.mirror import mirrors_of, purge_mirrors
 from reage.registry.withdrawal import holdings_of, purge, roll_back
-from reage.rehearsal.buffer_pictures import draw_buffer, draw_forgetting, draw_hull
+from reage.rehearsal.buffer_pictures import draw_buffer
 from reage.rehearsal.examination import FIGURES, IncrementRecord
+from reage.rehearsal.forgetting_picture import draw_forgetting
+from reage.rehearsal.hull_picture import draw_hull
 from reage.rehearsal.replay_buffer import load_buffer
 from reage.workspace import Workspace
 from studio.console import marked
@@ -106,13 +109,15 @@ def purge_(
 ) -> None:
     """Removes an actor's adapters, replay buffers and crops, and enters it in the audit log.
 
-    Delivered shots, the shots' own work folders and the photographs themselves stay where they are.
+    Their copies, where the manifest's nightly.publish had them made, go first. Delivered shots, the
+    shots' own work folders and the photographs themselves stay where they are.
     """
     holdings = holdings_of(actor, [Workspace.of_actor(work, actor).folder])
-    if not holdings.folders:
+    places = mirrors_of(actor)
+    if not holdings.folders and not places:
         out.print(marked("nothing", "yellow", f"is kept of {actor}"))
         return
-    for folder in holdings.folders:
+    for folder in (*holdings.folders, *places):
         out.print(f"  {folder}", markup=False, highlight=False, soft_wrap=True)
     said = (
         f"{len(holdings.adapters)} adapters, {len(holdings.buffers)} buffers, "
@@ -128,16 +133,18 @@ def purge_(
         "faces3d": list(holdings.faces3d),
         "num_files": holdings.num_files,
         "num_bytes": holdings.num_bytes,
+        "copies": places,
     }
     audit = AuditLog(work / "audit.jsonl")
     audit.append({"event": "purge begun", **facts})
+    purge_mirrors(actor)
     purge(actor, holdings)
     audit.append({"event": "purged", **facts})
     out.print(marked("purged", "green", f"{actor}: {said}"), soft_wrap=True)
 
 
 def _version_table(records: list[AdapterRecord], foundation: Foundation) -> Table:
-    columns = ("version", "kind", "registered", "learnt from", "increment", "buffer", "")
+    columns = ("version", "kind", "learner", "registered", "learnt from", "increment", "buffer", "")
     table = Table(*columns, box=None, pad_edge=False)
     kept = buffer_versions(records[0].actor)
     for record in records:
@@ -146,6 +153,7 @@ def _version_table(records: list[AdapterRecord], foundation: Foundation) -> Tabl
         table.add_row(
             record.version,
             facts.origin,
+            facts.learner if isinstance(facts, UpdatedFacts) else "adapter",
             record.registered[:10],
             str(facts.num_photographs) if isinstance(facts, TrainedFacts) else "",
             str(facts.increment) if isinstance(facts, UpdatedFacts) else "",
@@ -193,6 +201,6 @@ def _draw(buffer: BufferRecord, records: list[IncrementRecord], work: Path) -> d
     title = f"{name}  replay buffer"
     draw_buffer(loaded, title=title, subtitle=subtitle, path=paths["buffer"])
     draw_hull(loaded, title=f"{name}: the pool, and the faces kept of it", path=paths["hull"])
-    title = f"{name}: held-out photographs when learnt, and now"
+    title = f"{name}: held-out photographs at their best, and now"
     draw_forgetting(records, title=title, path=paths["forgetting"])
     return paths

@@ -240,7 +240,10 @@ def turntable(
 
 @app.command()
 def nightly(
-    manifests: Annotated[list[Path], typer.Argument(help="Actor manifests, or folders of them.")],
+    manifests: Annotated[
+        list[str],
+        typer.Argument(help="Actor manifests, or folders or s3:// prefixes of them."),
+    ],
     work: Work = Path("work"),
 ) -> None:
     """Runs the nightly update here and now: new photographs into adapters, none forgotten.

@@ -13,7 +13,7 @@ from studio.console import marked
 _STYLES = {"good": "green", "quiet": "dim", "bad": "red"}
 
 
-def run_night(manifests: Sequence[Path], *, work: Path, console: Console) -> Night:
+def run_night(manifests: Sequence[str], *, work: Path, console: Console) -> Night:
     """Runs the flow and prints a row an actor and where the page lies.
 
     Raises:
@@ -21,7 +21,7 @@ def run_night(manifests: Sequence[Path], *, work: Path, console: Console) -> Nig
     """
     from flows.nightly_update import nightly_update
 
-    night = nightly_update([str(path) for path in manifests], work=str(work))
+    night = nightly_update(list(manifests), work=str(work))
     console.print(night_table(night))
     console.print(marked("page", "green", night.page), soft_wrap=True)
     return night

@@ -5,6 +5,7 @@ Holds no task: training and examination share it.
 Shapes: R crop size, A ages.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from models.ageing.prior import Prior
 from models.training import pictures
 from reage.age_strip import StripRow, compose_age_strip
 from reage.storage.local import atomic_file
+from tasks.personal_models import PersonalModel
 from tasks.photo_set import PhotoSet
 
 PREVIEW_AGES = (20, 30, 40, 50, 60, 70, 80)
@@ -60,6 +62,18 @@ def measured(
 
 def save_preview(prior: Prior, adapter: Adapter, photos: PhotoSet, path: Path) -> None:
     """Draws the youngest and the oldest photograph at all ages, without and with the adapter."""
+    models = {"prior": PersonalModel(prior), "adapter": PersonalModel(prior, adapter)}
+    strip = preview_strip(models, photos)
+    with atomic_file(path, place=str(path)) as partial:
+        PillowImage.fromarray(strip).save(partial, format="PNG")
+
+
+def preview_strip(models: Mapping[str, PersonalModel], photos: PhotoSet) -> NDArray[np.uint8]:
+    """Shows the youngest and the oldest photograph at all ages under models of some names.
+
+    Returns uint8, (H, W, 3).
+    """
+    prior = next(iter(models.values())).prior
     half = len(photos.ages) // 2
     order = photos.ages[:half].argsort(stable=True)
     chosen = order[torch.linspace(0, half - 1, min(_PREVIEW_FACES, half)).long()]
@@ -69,11 +83,10 @@ def save_preview(prior: Prior, adapter: Adapter, photos: PhotoSet, path: Path) -
     for row in chosen.tolist():
         photo = pictures(photos.crops[row : row + 1])[0]
         age = float(photos.ages[row])
-        for name, network in (("prior", None), ("adapter", adapter)):
-            shown = aged_faces(prior, network, photos, row, ages)
+        for name, model in models.items():
+            shown = aged_faces(model.prior, model.adapter, photos, row, ages)
             rows.append(StripRow(label=f"{name}, from {age:.0f}", source=photo, faces=shown))
-    with atomic_file(path, place=str(path)) as partial:
-        PillowImage.fromarray(compose_age_strip(rows, ages=ages)).save(partial, format="PNG")
+    return compose_age_strip(rows, ages=ages)
 
 
 @torch.no_grad()

@@ -35,6 +35,7 @@ from tasks.photo_set import PhotoSet
 from tasks.training_watch import Turns, Watch
 
 SAVE_EVERY = 50  # steps; on two cores half a minute to a minute
+UPDATES, UPDATES_BEGUN = "update", "updating"  # stages, finished and in progress
 
 Losses = Mapping[str, float]
 Report = Callable[[int, int, Losses], None]  # step, steps, means of the terms

@@ -27,7 +27,14 @@ from reage.errors import TrainingError
 from reage.registry.weights import WeightsRecord
 from reage.workspace import Workspace
 from tasks.adapter_pictures import measured, save_preview
-from tasks.adapter_training import SAVE_EVERY, PairedTurns, School, new_adapter
+from tasks.adapter_training import (
+    SAVE_EVERY,
+    UPDATES,
+    UPDATES_BEGUN,
+    PairedTurns,
+    School,
+    new_adapter,
+)
 from tasks.critics import loaded_critics, perceptual_metric
 from tasks.gpu import loaded_adapter, loaded_prior
 from tasks.increment_refs import BufferRef, IncrementRef
@@ -35,8 +42,6 @@ from tasks.photo_set import PhotoSet
 from tasks.refs import AdapterRef, CollectionRef, PriorRef, TrainedRef
 from tasks.remembered_faces import found_buffer, learnt_and_held_out
 from tasks.strength import measured_evenness
-
-UPDATES, UPDATES_BEGUN = "update", "updating"  # stages, finished and in progress
 
 Losses = Mapping[str, float]
 Report = Callable[[int, int, Losses, Path], None]  # step, steps, losses, preview

@@ -28,7 +28,7 @@ from reage.surface.key_frame import choose_key_frame, crop_sharpness
 from reage.tracks import Track, load_track
 from reage.workspace import Workspace
 from tasks.crops import Cropper, batches, plate_frames, to_tensor
-from tasks.gpu import device, loaded_adapter, loaded_prior
+from tasks.gpu import device, latent_adapter, loaded_prior
 from tasks.refs import (
     AdapterRef,
     CastRef,
@@ -117,13 +117,13 @@ def plan_ageing(
         key_frame = _key_frame(actor, track, sharpness)
         offsets = _offsets(
             loaded_prior(prior),
-            None if adapter is None else loaded_adapter(adapter),
+            latent_adapter(adapter),
             crops[best],
             steadied[best],
             source_age,
             grid,
         )
-        if adapter is not None:
+        if adapter is not None and adapter.moves_latents:
             offsets["place"] = _places(actor, adapter, frames)
         np.savez(
             folder / "plan.npz",

@@ -4,7 +4,7 @@ Shapes: N held-out photographs, each in a row; the mirrored ones of a PhotoSet a
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,8 @@ from PIL import Image as PillowImage
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from models.ageing.adapter import Adapter
-from models.ageing.adapter_files import load_adapter
 from models.ageing.objectives import Critics
 from models.ageing.personal_pass import general_latents, pooled_decode
-from models.ageing.prior import Prior
 from models.training import pictures
 from reage.age_strip import StripRow, compose_age_strip
 from reage.rehearsal.examination import ExaminedFace
@@ -27,8 +24,8 @@ from reage.rehearsal.replay_buffer import Faces
 from reage.workspace import Workspace
 from tasks.adapter_pictures import PREVIEW_AGES, aged_faces
 from tasks.critics import loaded_critics, perceptual_metric
-from tasks.gpu import device, loaded_adapter, loaded_prior
 from tasks.increment_refs import BufferRef, ExaminationRef, IncrementRef
+from tasks.personal_models import PersonalModel, registered_model, trained_model
 from tasks.photo_set import PhotoSet
 from tasks.refs import AdapterRef, PriorRef, TrainedRef
 from tasks.remembered_faces import examined_faces, learnt_and_held_out
@@ -45,6 +42,7 @@ def examine_update(
     after: TrainedRef,
     prior: PriorRef,
     *,
+    name: str,
     workspace: Workspace,
 ) -> ExaminationRef:
     """Judges an update by the prior's own critics on photographs that no version learnt from.
@@ -55,24 +53,21 @@ def examine_update(
         before: The version that was gone on from; None where there was none.
         after: The update.
         prior: What both personalise.
+        name: Version that the update is to be published as.
         workspace: The actor's.
     """
     metric = perceptual_metric(prior)
 
     def produce(folder: Path) -> dict[str, Any]:
-        network = loaded_prior(prior)
         critics = loaded_critics(prior, metric)
-        described = json.loads((Path(after.folder) / "adapter.json").read_text("utf-8"))
-        weights = Path(after.folder) / "weights.safetensors"
-        updated = load_adapter(weights, described["network"]).to(device())
-        earlier = None if before is None else loaded_adapter(before)
+        earlier, updated = registered_model(before, prior), trained_model(after, prior)
         faces = examined_faces(increment, buffer)
-        examined = _examined(network, critics, earlier, updated, faces)
+        examined = _examined(critics, None if before is None else earlier, updated, faces)
         text = json.dumps([asdict(face) for face in examined], indent=1)
         (folder / "examination.json").write_text(text + "\n", encoding="utf-8")
         shown = faces if len(faces) else learnt_and_held_out(increment)[0]
-        name = "prior" if before is None else before.version
-        strip = _strip(network, critics, (name, earlier), updated, shown)
+        former = "prior" if before is None else before.version
+        strip = _strip(critics, {former: earlier, name: updated}, shown)
         strip.save(folder / "strip.png")
         return {"num_faces": len(faces)}
 
@@ -82,6 +77,7 @@ def examine_update(
         increment=increment.digest,
         buffer=None if buffer is None else buffer.digest,
         before=None if before is None else (before.version, before.digest),
+        name=name,
         after=after.digest,
         prior=prior.content,
         lpips=None if metric is None else metric.digest,
@@ -90,15 +86,15 @@ def examine_update(
 
 
 def _examined(
-    prior: Prior, critics: Critics, before: Adapter | None, after: Adapter, faces: Faces
+    critics: Critics, before: PersonalModel | None, after: PersonalModel, faces: Faces
 ) -> list[ExaminedFace]:
     if not len(faces):
         return []
-    photos = PhotoSet.of(prior, critics, faces.crops, faces.ages)
+    photos = PhotoSet.of(after.prior, critics, faces.crops, faces.ages)
     # The same photographs at every examination, so that figures of different nights compare.
     sources = np.flatnonzero(faces.increments == faces.increments.min()).tolist()
-    old = [] if before is None else figures(prior, critics, before, photos, sources)
-    new = figures(prior, critics, after, photos, sources)
+    old = [] if before is None else figures(critics, before, photos, sources)
+    new = figures(critics, after, photos, sources)
     return [
         ExaminedFace(
             photograph=str(faces.photographs[row]),
@@ -112,14 +108,13 @@ def _examined(
 
 @torch.no_grad()
 def figures(
-    prior: Prior, critics: Critics, adapter: Adapter, photos: PhotoSet, sources: Sequence[int]
+    critics: Critics, person: PersonalModel, photos: PhotoSet, sources: Sequence[int]
 ) -> list[dict[str, float]]:
-    """Returns the figures of an adapter for each photograph; see `reage.rehearsal.examination`.
+    """Returns the figures of a person's model by photograph; see `reage.rehearsal.examination`.
 
     Args:
-        prior: What the adapter personalises.
         critics: The prior's.
-        adapter: In evaluation mode.
+        person: In evaluation mode.
         photos: Held-out ones.
         sources: Rows of those that are shown at the others' ages; nothing is asked of a photograph
             that is the only one of them.
@@ -127,7 +122,7 @@ def figures(
     count = len(photos.ages) // 2
     own = [(row, row) for row in range(count)]
     found: list[dict[str, float]] = [{} for _ in own]
-    for part, crops in _shown(prior, adapter, photos, own):
+    for part, crops in _shown(person, photos, own):
         rows = torch.tensor([row for row, _ in part], device=crops.device)
         distance = critics.perceptual(crops, photos.crops[rows])
         identity = (critics.embed(crops) * photos.embeddings[rows]).sum(dim=1)
@@ -135,7 +130,7 @@ def figures(
             found[row] |= dict(zip(("distance", "identity"), values, strict=True))
     pairs = [(source, row) for row in range(count) for source in sources if source != row]
     likeness: dict[int, list[float]] = {}
-    for part, crops in _shown(prior, adapter, photos, pairs):
+    for part, crops in _shown(person, photos, pairs):
         rows = torch.tensor([row for _, row in part], device=crops.device)
         cosines = (critics.embed(crops) * photos.embeddings[rows]).sum(dim=1)
         for (_, row), cosine in zip(part, cosines.tolist(), strict=True):
@@ -146,25 +141,24 @@ def figures(
 
 
 def _shown(
-    prior: Prior, adapter: Adapter, photos: PhotoSet, pairs: Sequence[tuple[int, int]]
+    person: PersonalModel, photos: PhotoSet, pairs: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[Sequence[tuple[int, int]], torch.Tensor]]:
-    """Yields pairs of a source and a row, and the source as the adapter shows it at that age."""
+    """Yields pairs of a source and a row, and the source as the model shows it at that age."""
+    prior, adapter = person.prior, person.adapter
     for first in range(0, len(pairs), _AT_ONCE):
         part = pairs[first : first + _AT_ONCE]
         batch = photos.batch(torch.tensor([s for s, _ in part], device=photos.ages.device))
         asked = photos.ages[torch.tensor([row for _, row in part], device=photos.ages.device)]
         general = general_latents(prior, batch, asked)
-        yield part, pooled_decode(prior, adapter(general, asked)).clamp(-1, 1)
+        latents = general if adapter is None else adapter(general, asked)
+        yield part, pooled_decode(prior, latents).clamp(-1, 1)
 
 
 def _strip(
-    prior: Prior,
-    critics: Critics,
-    before: tuple[str, Adapter | None],
-    after: Adapter,
-    faces: Faces,
+    critics: Critics, versions: Mapping[str, PersonalModel], faces: Faces
 ) -> PillowImage.Image:
-    """Draws some faces at many ages, each before the update and after it."""
+    """Draws some faces at many ages, each under every version."""
+    prior = next(iter(versions.values())).prior
     chosen = strip_rows(faces.increments.tolist())
     photos = PhotoSet.of(prior, critics, faces.crops[chosen], faces.ages[chosen])
     config = prior.config
@@ -173,9 +167,9 @@ def _strip(
     for row, face in enumerate(chosen):
         photo = pictures(photos.crops[row : row + 1])[0]
         number = int(faces.increments[face])
-        for name, adapter in (before, ("new", after)):
+        for name, person in versions.items():
             label = f"{name}, incr. {number}"
-            shown = aged_faces(prior, adapter, photos, row, ages)
+            shown = aged_faces(person.prior, person.adapter, photos, row, ages)
             rows.append(StripRow(label=label, source=photo, faces=shown))
     return PillowImage.fromarray(compose_age_strip(rows, ages=ages))
 

@@ -14,6 +14,7 @@ from models.ageing.loading import load_prior
 from models.ageing.mytm import load_personal_adapter, load_personal_prior
 from models.ageing.prior import Prior, PriorError
 from models.ageing.sam import SamPrior
+from models.continual.own_decoder import OwnDecoderError, load_own_prior
 from reage.errors import RegistryError
 from reage.registry.adapters import AdapterRecord, find_adapter
 from tasks.refs import AdapterRef, PriorRef
@@ -57,7 +58,12 @@ def loaded_prior(ref: PriorRef) -> Prior:
     return _general_prior(ref) if ref.person is None else _personal_prior(ref, ref.person)
 
 
+# Whoever asks first may be in inference mode, and weights that are made there cannot be trained
+# through; so all of these leave it.
+
+
 @lru_cache(maxsize=2)
+@torch.inference_mode(False)
 def _general_prior(ref: PriorRef) -> Prior:
     try:
         judges = {judge.role: Path(judge.folder) for judge in ref.judges}
@@ -74,10 +80,16 @@ def _general_prior(ref: PriorRef) -> Prior:
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def _personal_prior(ref: PriorRef, person: AdapterRef) -> Prior:
     record = _found(person)
     record.check_prior(ref.name, ref.digest)
     base = loaded_prior(replace(ref, person=None))
+    if person.learner != "adapter":
+        try:
+            return load_own_prior(base, record.weights, person.learner, digest=record.digest)
+        except OwnDecoderError as error:
+            raise RegistryError(f"adapter {record.name}: {error}") from error
     assert isinstance(base, SamPrior)  # checkpoints are imported for SAM alone
     try:
         return load_personal_prior(base, record.weights, digest=record.digest)
@@ -85,7 +97,16 @@ def _personal_prior(ref: PriorRef, person: AdapterRef) -> Prior:
         raise RegistryError(f"adapter {record.name}: {error}") from error
 
 
+def latent_adapter(ref: AdapterRef | None) -> Adapter | None:
+    """Returns the network that takes the prior's latents to a person's; None where there is none.
+
+    Errors as of `loaded_adapter`.
+    """
+    return loaded_adapter(ref) if ref is not None and ref.moves_latents else None
+
+
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def loaded_adapter(ref: AdapterRef) -> Adapter:
     """Loads an adapter once per process, in eval mode on `device()`.
 

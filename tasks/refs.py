@@ -14,7 +14,12 @@ from reage.collection.report import CollectionReport
 from reage.colour_config import own_name
 from reage.framerange import FrameRange
 from reage.manifest.shot import ActorInShot
-from reage.registry.adapter_facts import PublishedFacts, TrainedFacts
+from reage.registry.adapter_facts import (
+    LearnerKind,
+    PublishedFacts,
+    TrainedFacts,
+    UpdatedFacts,
+)
 from reage.registry.adapters import AdapterRecord
 from reage.registry.priors import PriorRecord
 
@@ -83,6 +88,7 @@ class AdapterRef:
             and mean latent beside the adapter network.
         strength_course: Where evenly spaced strengths lie between prior and adapter, as measured
             when it was trained; empty where that was not.
+        learner: What of the person's model was learnt.
     """
 
     actor: str
@@ -90,6 +96,17 @@ class AdapterRef:
     digest: str
     is_published: bool = False
     strength_course: tuple[float, ...] = ()
+    learner: LearnerKind = "adapter"
+
+    @property
+    def moves_latents(self) -> bool:
+        """Whether it has an adapter network, which takes the prior's latents to the person's."""
+        return self.learner == "adapter"
+
+    @property
+    def has_own_prior(self) -> bool:
+        """Whether it has networks that take the place of the prior's own."""
+        return self.is_published or not self.moves_latents
 
     @classmethod
     def of(cls, record: AdapterRecord) -> "AdapterRef":
@@ -101,6 +118,7 @@ class AdapterRef:
             digest=record.digest,
             is_published=isinstance(facts, PublishedFacts),
             strength_course=tuple(facts.strength_course) if isinstance(facts, TrainedFacts) else (),
+            learner=facts.learner if isinstance(facts, UpdatedFacts) else "adapter",
         )
 
 
@@ -113,8 +131,9 @@ class PriorRef:
         folder: Where its files lie.
         digest: SHA-256 of its weights: what adapters are made for.
         judges: The networks that tell age and likeness for it, where they are not its own.
-        person: A published adapter whose encoder, decoder and mean latent take the place of the
-            prior's own; None for the general prior.
+        person: A version whose networks take the place of the prior's own: a published adapter's
+            encoder, decoder and mean latent, or the decoder that a night learnt; None for the
+            general prior.
     """
 
     name: str
@@ -137,7 +156,7 @@ class PriorRef:
 
         Alignment, sizes and judges are the same.
         """
-        return replace(self, person=adapter) if adapter and adapter.is_published else self
+        return replace(self, person=adapter) if adapter and adapter.has_own_prior else self
 
     @property
     def content(self) -> object:

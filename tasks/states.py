@@ -11,7 +11,7 @@ from models.ageing.adapter_recipe import AdapterRecipe
 from reage.errors import RegistryError
 from reage.registry.adapters import AdapterRecord, TrainedFacts
 from reage.storage import file_digest
-from tasks.refs import CollectionRef, TrainedRef
+from tasks.refs import AdapterRef, CollectionRef, TrainedRef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class StateRef:
 
     Attributes:
         actor: Whose.
-        version: As `v003`, or `new`.
+        version: As `v003`; of what is not registered, what it is to become.
         weights: Its safetensors file.
         digest: SHA-256 (hex) of that.
         network: Its sizes.
@@ -53,18 +53,26 @@ class StateRef:
                 f"adapter {record.name}: got a {record.facts.origin} checkpoint, expected a "
                 "version that was trained here: how a published one began is not known"
             )
+        ref = AdapterRef.of(record)
+        if not ref.moves_latents:
+            raise RegistryError(
+                f"adapter {record.name}: learner: got {ref.learner}, expected adapter: between "
+                "decoders no landscape is drawn"
+            )
         return cls._described(
             record.actor, record.version, record.weights, record.digest, asdict(record.facts)
         )
 
     @classmethod
-    def of_training(cls, actor: str, trained: TrainedRef, collection: CollectionRef) -> "StateRef":
-        """Points to what a training made, before it is registered."""
+    def of_training(
+        cls, actor: str, version: str, trained: TrainedRef, collection: CollectionRef
+    ) -> "StateRef":
+        """Points to what a training made, before it is registered as a version."""
         folder = Path(trained.folder)
         described = json.loads((folder / "adapter.json").read_text(encoding="utf-8"))
         weights = folder / "weights.safetensors"
         facts = {**described, "collection_digest": collection.digest}
-        return cls._described(actor, "new", weights, file_digest(weights), facts)
+        return cls._described(actor, version, weights, file_digest(weights), facts)
 
     @classmethod
     def _described(

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmarks.continual.summary import Row, figures_of, group_of
+from benchmarks.continual.summary import Row, figures_of, group_of, with_bounds
 
 _COLOURS = {
     "none": "#888888", "kmeans": "#e08e2b", "random": "#c0392b", "hull": "#1f6fb2",
@@ -22,7 +22,8 @@ _PANELS = (("distance", "perceptual distance"), ("likeness", "likeness, by a jud
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draws what there is of the rows; writes a PNG."""
+    """Draws what there is of the rows of streams with both bounds; writes a PNG."""
+    rows = with_bounds(rows)
     figure = Figure(figsize=(11.5, 7.6), layout="constrained")
     panels = figure.subplots(2, 2)
     for line, (measure, title) in zip(panels, _PANELS, strict=True):

@@ -8,27 +8,55 @@ from benchmarks.continual.judging import MEASURES
 from benchmarks.continual.summary import TITLES, cell, recovered
 
 PAGE = Path(__file__).parents[2] / "docs" / "continual.md"
-_BEGIN, _END = "<!-- measured -->", "<!-- /measured -->"
 _NAMES = {"none": "no rehearsal", "joint": "all at once"}
 
 
 def fill_in(document: Mapping[str, Any], path: Path = PAGE) -> None:
-    """Writes the record's tables between the page's marks.
+    """Writes the record's tables into the page; raises ValueError when it has no marks for them."""
+    fill_between("measured", measured(document), path)
+
+
+def fill_between(mark: str, words: str, path: Path = PAGE) -> None:
+    """Replaces what stands between `<!-- mark -->` and `<!-- /mark -->`.
 
     Raises:
         ValueError: The page has no marks.
     """
-    text = path.read_text()
-    if _BEGIN not in text or _END not in text:
-        raise ValueError(f"{path}: got no {_BEGIN} and {_END}, expected both")
-    before, after = text.split(_BEGIN)[0], text.split(_END)[1]
-    path.write_text(f"{before}{_BEGIN}\n\n{measured(document)}\n\n{_END}{after}")
+    text, begin, end = path.read_text(), f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    if begin not in text or end not in text:
+        raise ValueError(f"{path}: got no {begin} and {end}, expected both")
+    before, after = text.split(begin)[0], text.split(end)[1]
+    path.write_text(f"{before}{begin}\n\n{words}\n\n{end}{after}")
 
 
 def measured(document: Mapping[str, Any]) -> str:
-    """Returns what was run and the three tables, as Markdown."""
+    """Returns what was run, the tables and what explains them, as Markdown."""
     return "\n\n".join(
-        [_run(document), _groups(document), _rivals(document), _selection(document["selection"])]
+        [
+            _run(document),
+            _groups(document),
+            _rivals(document),
+            _explained(document["explained"]),
+            _selection(document["selection"]),
+        ]
+    )
+
+
+def _explained(found: Mapping[str, Any]) -> str:
+    spread = found["within_to_between"].values()
+    told = (
+        ""
+        if found["spearman"] is None
+        else f"Over {found['pairs']} pairs, by how much `hull` has the lower score tells by rank "
+        f"correlation {found['spearman']:+.2f} (p {found['p_spearman']:.3f}) by how much less of "
+        "the distance it forgets. "
+    )
+    return (
+        f"The hull score of what is kept, B = 3, mean over nights: {found['score']['hull']:.3f} of "
+        f"`hull`, {found['score']['random']:.3f} of `random`, a ratio of "
+        f"{found['score_ratio']:.3f}. {told}Codes of one increment lie "
+        f"{min(spread):.2f} to {max(spread):.2f} times as far from its centre as centres of "
+        "increments from one another's, by stream."
     )
 
 
@@ -68,7 +96,8 @@ def _recovered(groups: Mapping[str, Any], name: str) -> str:
 
 def _rivals(document: Mapping[str, Any]) -> str:
     titles = ["forgetting, times 10", "B", "pairs", "hull", "random", "difference",
-              "hull forgets less", "p, Wilcoxon", "p, t"]  # fmt: skip
+              "hull forgets less", "p, Wilcoxon", "p, t", "streams",
+              "p, Wilcoxon of streams"]  # fmt: skip
     lines = [_line(titles), _line(["---"] * len(titles))]
     for size, measures in document["hull_against_random"].items():
         for measure, found in measures.items():
@@ -77,10 +106,16 @@ def _rivals(document: Mapping[str, Any]) -> str:
             numbers = [f"{10 * found[k]:.3f}" for k in ("hull", "random", "difference")]
             less = f"{found['hull_forgets_less']} of {found['pairs']}"
             tests = [f"{found[k]:.3f}" for k in ("p_wilcoxon", "p_t")]
+            streams = f"{found['hull_forgets_less_by_stream']} of {found['streams']}"
+            tests += [streams, _p(found["p_wilcoxon_by_stream"])]
             lines.append(
                 _line([TITLES[measure], size, str(found["pairs"]), *numbers, less, *tests])
             )
     return "\n".join(lines)
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _selection(found: Mapping[str, Any]) -> str:

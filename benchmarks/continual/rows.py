@@ -6,6 +6,7 @@ Shapes: T increments, N photographs of one, S size that is learnt at.
 import copy
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,27 @@ class _Buffer:
             return None
         return _batch(encoded, self.increments, self.photographs)
 
-    def chosen_from(self, row: Row, encoded: Encoded, new: int) -> "_Buffer":
-        """Returns the buffer after an increment: chosen from it and from this one."""
-        count = encoded.codes.shape[1]
-        increments = np.append(self.increments, np.full(count, new))
-        photographs = np.append(self.photographs, np.arange(count))
-        codes = encoded.codes[increments, photographs].flatten(1).numpy()
-        rows = select(row.strategy, codes, increments, row.size, seed=row.seed * 1000 + new)
-        return _Buffer(increments[rows], photographs[rows])
+
+def kept_by_night(row: Row, codes: NDArray[np.floating]) -> Iterator[tuple[Rows, Rows]]:
+    """Yields what a row chose from and what it kept, night by night, as `run_row` does.
+
+    Args:
+        row: Of a strategy that chooses.
+        codes: Of photographs that teach, (T, N, D).
+
+    Yields:
+        The pool as pairs of increment and photograph, int64, (P, 2), and the rows of it that were
+        kept.
+    """
+    pool = np.empty((0, 2), np.int64)
+    count = codes.shape[1]
+    for new in range(len(codes)):
+        arrived = np.stack([np.full(count, new), np.arange(count)], axis=1)
+        pool = np.concatenate([pool, arrived])
+        found = codes[pool[:, 0], pool[:, 1]]
+        rows = select(row.strategy, found, pool[:, 0], row.size, seed=row.seed * 1000 + new)
+        yield pool, rows
+        pool = pool[rows]
 
 
 def run_row(
@@ -85,6 +99,7 @@ def run_row(
     count = len(encoded.crops)
     matrices = {name: np.full((count, count), np.nan) for name in MEASURES}
     buffer = _Buffer(np.empty(0, np.int64), np.empty(0, np.int64))
+    nights = kept_by_night(row, encoded.codes.flatten(2).numpy())
     for increment in range(count):
         if row.strategy == "joint" and increment < count - 1:
             continue
@@ -101,7 +116,8 @@ def run_row(
             for name, value in examiner.examine(learner.decode, examined).items():
                 matrices[name][increment, examined] = value
         if row.strategy != "joint":
-            buffer = buffer.chosen_from(row, encoded, increment)
+            pool, rows = next(nights)
+            buffer = _Buffer(*pool[rows].T)
     lists = {name: _plain(matrix) for name, matrix in matrices.items()}
     return {**asdict(row), "matrices": lists, "seconds": round(time.process_time() - begun, 1)}
 

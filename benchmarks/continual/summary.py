@@ -44,10 +44,11 @@ def figures_of(row: Row) -> Figures:
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """Returns means and standard deviations over rows by strategy and size, and the comparisons.
 
-    Streams that lack a row of some strategy count with the rows that they have.
+    Means are of the streams of which both bounds were learnt, so that they compare; pairs of hull
+    and random count wherever they were learnt.
     """
     groups: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in with_bounds(rows):
         groups.setdefault(group_of(row), []).append(row)
     return {
         "groups": {name: _group(found) for name, found in sorted(groups.items(), key=_order)},
@@ -56,6 +57,15 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
             for size in sorted({row["size"] for row in rows if row["strategy"] == "hull"})
         },
     }
+
+
+def with_bounds(rows: Sequence[Row]) -> list[Row]:
+    """Returns the rows of streams of which both bounds were learnt."""
+    bounds: list[set[str]] = [
+        {row["stream"] for row in rows if row["strategy"] == strategy}
+        for strategy in ("none", "joint")
+    ]
+    return [row for row in rows if row["stream"] in bounds[0] & bounds[1]]
 
 
 def group_of(row: Row) -> str:
@@ -116,8 +126,16 @@ def _paired(rows: Sequence[Row], size: int, measure: str) -> dict[str, Any]:
         "hull_forgets_less": int((apart < 0).sum()),
         "p_wilcoxon": round(float(wilcoxon(hull, random).pvalue), 4),
         "p_t": round(float(ttest_rel(hull, random).pvalue), 4),
+        "streams": len(streams),
+        "hull_forgets_less_by_stream": int((np.array(by_stream) < 0).sum()),
+        "p_wilcoxon_by_stream": _p_of(by_stream),
         "by_stream": dict(zip(streams, [round(d, 5) for d in by_stream], strict=True)),
     }
+
+
+def _p_of(differences: Sequence[float]) -> float | None:
+    """Wilcoxon's p, two-sided; None of a single difference."""
+    return None if len(differences) < 2 else round(float(wilcoxon(differences).pvalue), 4)
 
 
 def recovered(groups: Mapping[str, Any], group: str, measure: str) -> float:

@@ -19,13 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.ops.adaptable import AdaptableLayer
 from models.ops.equalised import NEGATIVE_SLOPE, EqualConv, EqualLinear
 from models.shapes import check_shape
 
 RESIDUAL_GAIN = 1 / math.sqrt(2)
 
 
-class StyledConv(nn.Module):
+class StyledConv(AdaptableLayer):
     """A 3x3 modulated convolution, optionally doubling the picture, bias and activation."""
 
     def __init__(
@@ -42,7 +43,7 @@ class StyledConv(nn.Module):
         # The gain of the activation is moved into the demodulation, which it commutes with: on a
         # CPU these layers are bound by passes over memory, not by the convolution.
         styles = self.modulation(w).float()
-        weight = self.weight * (1 / math.sqrt(self.weight[0].numel()))
+        weight = self.adapted_weight() * (1 / math.sqrt(self.weight[0].numel()))
         energy = styles.square() @ weight.float().square().sum([2, 3]).t()
         gain = math.sqrt(2) * torch.rsqrt(energy + 1e-8)
         out = F.conv2d(x * styles[:, :, None, None].to(x.dtype), weight, padding=1)
@@ -63,6 +64,9 @@ class CompactSynthesis(nn.Module):
         latent_size: D.
         structure_channels: Of the grid, which has the coarsest level's size.
     """
+
+    # What is trained for one person; where the grid's channels and the constant lead stays.
+    PERSONAL_PARTS = ("first", "convs", "to_rgbs")
 
     def __init__(
         self,

@@ -23,7 +23,13 @@ from models.ageing.compact import (
     num_style_layers,
 )
 from models.ageing.path import AgeingPath, PersonalOffset
-from models.ageing.prior import Prior, PriorError, TemplateAlignment, check_age_range
+from models.ageing.prior import (
+    Prior,
+    PriorError,
+    TemplateAlignment,
+    check_age_range,
+    sharing,
+)
 from models.ageing.prior_files import (
     CONFIG_NAME,
     FORMAT,
@@ -176,6 +182,17 @@ class CompactPrior(Prior):
         if self._digest is None:
             self._digest = hashlib.sha256(weights_bytes(self)).hexdigest()
         return self._digest
+
+    @property
+    def decoder(self) -> CompactSynthesis:
+        """The synthesis."""
+        return self.synthesis
+
+    def with_decoder(self, decoder: nn.Module, *, digest: str) -> "CompactPrior":
+        """Returns this prior with another synthesis; see Prior."""
+        other = sharing(self, synthesis=decoder.eval().requires_grad_(False))
+        other._digest = digest
+        return other
 
     @property
     def judged_by(self) -> str:

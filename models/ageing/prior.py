@@ -8,10 +8,11 @@ Shapes: B batch, L style layers, D latent size, R crop size, S synthesis size in
 size.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -122,6 +123,20 @@ class Prior(nn.Module, ABC):
         """SHA-256, hex, of networks that judge and are not part of the weights, by role."""
         return {}
 
+    @property
+    @abstractmethod
+    def decoder(self) -> nn.Module:
+        """The network that `decode` runs: w_plus (B, L, D) to crops (B, 3, S, S)."""
+
+    @abstractmethod
+    def with_decoder(self, decoder: nn.Module, *, digest: str) -> "Prior":
+        """Returns this prior with another decoder of the same sizes; it shares all else.
+
+        Args:
+            decoder: Like `decoder`, with a person's weights.
+            digest: SHA-256, hex, of the file that these came from.
+        """
+
     @abstractmethod
     def encode(self, crops: Tensor) -> Tensor:
         """Encodes aligned crops (B, 3, R, R), RGB in [-1, 1], as w_plus (B, L, D)."""
@@ -216,6 +231,16 @@ class Prior(nn.Module, ABC):
             raise ValueError(
                 f"target_age: got {got:g}, expected {config.min_age:g} to {config.max_age:g}"
             )
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def sharing(network: Network, **children: nn.Module) -> Network:
+    """Returns a network that shares all of another but some children, which take theirs' names."""
+    other = copy.copy(network)
+    other._modules = {**network._modules, **children}
+    return other
 
 
 def check_age_range(place: str, min_age: float, max_age: float) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from models.ageing.encoder import EncoderConfig, GradualStyleEncoder
 from models.ageing.judges import Judges
-from models.ageing.prior import FFHQAlignment, Prior, PriorError, check_age_range
+from models.ageing.prior import FFHQAlignment, Prior, PriorError, check_age_range, sharing
 from models.ageing.prior_files import CONFIG_NAME, WEIGHTS_NAME, tuples
 from models.ops.irse import IRSEConfig
 from models.published_file import CheckpointError, load_state, read_tensors
@@ -116,6 +116,18 @@ class SamPrior(Prior):
     def digest(self) -> str:
         """SHA-256, hex, of the weights file."""
         return self._digest
+
+    @property
+    def decoder(self) -> Generator:
+        """StyleGAN2's synthesis, and the mapping network that is never run."""
+        return self.networks.decoder
+
+    def with_decoder(self, decoder: nn.Module, *, digest: str) -> "SamPrior":
+        """Returns this prior with another synthesis; see Prior."""
+        networks = sharing(self.networks, decoder=decoder.eval().requires_grad_(False))
+        other = sharing(self, networks=networks)
+        other._digest = digest
+        return other
 
     @property
     def judged_by(self) -> str:

@@ -10,9 +10,9 @@ Shapes: N photographs, B batch, R crop size, L style layers, D latent size.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -62,6 +62,10 @@ class UpdateRecipe:
                 raise ValueError(
                     f"UpdateRecipe.{name}: got {getattr(self, name)}, expected above 0"
                 )
+
+    def plain(self) -> dict[str, Any]:
+        """Returns the recipe as JSON values."""
+        return asdict(self)
 
 
 class Rounds:

@@ -47,6 +47,7 @@ class ActorManifest(ManifestModel):
     consent: ConsentRecord = Field(description="What the actor has agreed to. Required.")
 
     _path: Path | None = PrivateAttr(default=None)
+    _origin: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
     def _adult_when_granted(self) -> "ActorManifest":
@@ -75,5 +76,9 @@ class ActorManifest(ManifestModel):
         return digest_of(self)
 
     def resolve(self, place: str) -> str:
-        """Returns a URI or path of this manifest, a relative one against the manifest's folder."""
-        return resolve_place(place, self._path)
+        """Returns a URI or path of this manifest, a relative one against the manifest's folder.
+
+        Raises:
+            ManifestError: The manifest came from a bucket, and the place leads out of it.
+        """
+        return resolve_place(place, self._path, self._origin)

@@ -74,13 +74,19 @@ def load_shot(path: str | Path) -> ShotManifest:
     return _loaded(read_as(Path(path), ShotManifest), ShotManifest)
 
 
-def load_actor(path: str | Path) -> ActorManifest:
+def load_actor(path: str | Path, *, origin: str = "") -> ActorManifest:
     """Reads an actor manifest.
+
+    Args:
+        path: Of the file.
+        origin: The `s3://` URI that it was fetched from; relative places are taken from there.
 
     Raises:
         ManifestError: Every mistake found in the file, one line each.
     """
-    return _loaded(read_as(Path(path), ActorManifest), ActorManifest)
+    manifest = _loaded(read_as(Path(path), ActorManifest), ActorManifest)
+    manifest._origin = origin
+    return manifest
 
 
 def load_shots(paths: str | Path | Sequence[str | Path]) -> list[ShotManifest]:

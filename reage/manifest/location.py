@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -24,18 +25,35 @@ def digest_of(manifest: BaseModel) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def resolve_place(place: str, manifest_path: Path | None) -> str:
+def resolve_place(place: str, manifest_path: Path | None, origin: str = "") -> str:
     """Returns an `s3://` URI unchanged and anything else as a path.
 
     A relative path is taken from the manifest's folder, or from the working folder when the
-    manifest was not read from a file.
+    manifest was not read from a file. Of a manifest that came from `s3://`, its origin, it is taken
+    from the prefix there and is a URI.
+
+    Raises:
+        ManifestError: It leads out of the origin's bucket.
     """
     if place.startswith("s3://"):
         return place
+    if origin and not place.startswith(("/", "~", "file://")):
+        return _beside(origin, place)
     if place.startswith("file://"):
         return unquote(urlsplit(place).path)
     folder = manifest_path.resolve().parent if manifest_path else Path.cwd()
     return str((folder / Path(place).expanduser()).resolve())
+
+
+def _beside(origin: str, place: str) -> str:
+    bucket, _, key = origin.removeprefix("s3://").partition("/")
+    found = posixpath.normpath(posixpath.join(posixpath.dirname(key), place))
+    if found == ".." or found.startswith("../"):
+        raise ManifestError(
+            f"{origin}: got {place}, which leads out of the bucket, expected a place in {bucket} "
+            "or an s3:// URI"
+        )
+    return f"s3://{bucket}" if found == "." else f"s3://{bucket}/{found}"
 
 
 def find_actor(shot_path: str | Path, name: str) -> Path:

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from reage.manifest.fields import ManifestModel, Name
+from reage.manifest.fields import ManifestModel, Name, Place
+from reage.manifest.problems import refuse
+from reage.registry.adapter_facts import LearnerKind
 
 Strategy = Literal["hull", "random", "kmeans"]
 
@@ -78,6 +80,13 @@ class NightlyUpdates(ManifestModel):
     """Nightly updates of the actor's adapter; without this section there are none."""
 
     prior: Name = Field(default="compact", description="Prior that the adapter personalises.")
+    learner: LearnerKind | None = Field(
+        default=None,
+        description="What of the person's model is learnt: `adapter` (MyTimeMachine's network, "
+        "which ages as the person does), `generator` (all weights of the prior's decoder, which "
+        "shows the person as photographed; ageing stays the prior's) or `low_rank` (the same with "
+        "few weights). When left out, what the latest version has; `adapter` for a first one.",
+    )
     photographs: int = Field(
         default=1,
         ge=1,
@@ -85,9 +94,25 @@ class NightlyUpdates(ManifestModel):
         description="New photographs that an update waits for.",
     )
     steps: int = Field(default=200, ge=1, le=100_000, description="Optimiser steps of an update.")
+    publish: Place | None = Field(
+        default=None,
+        description="Folder or `s3://` prefix that versions and their replay buffers are copied to "
+        "once published; nothing when left out. Whoever reads it sees the actor's face.",
+    )
     buffer: BufferBudget = Field(
         default=BufferBudget(), description="What is kept of earlier photographs."
     )
     tolerance: Tolerance = Field(
         default=Tolerance(), description="How much may be forgotten before one is refused."
     )
+
+    @model_validator(mode="after")
+    def _barrier_is_of_adapters(self) -> "NightlyUpdates":
+        if self.tolerance.barrier is not None and self.learner not in (None, "adapter"):
+            raise refuse(
+                f"none with learner {self.learner}",
+                got=self.tolerance.barrier,
+                key=("tolerance", "barrier"),
+                cure="barriers are measured between adapters alone; leave it out",
+            )
+        return self

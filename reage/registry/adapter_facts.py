@@ -6,9 +6,14 @@ Plain values, kept with the version and shown on its card.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 from reage.registry.weights import RIGHTS
+
+# What of a person's model a night updates: MyTimeMachine's adapter network, all weights of the
+# prior's decoder, or low-rank weights added to them.
+LearnerKind = Literal["adapter", "generator", "low_rank"]
+LEARNER_KINDS: tuple[LearnerKind, ...] = get_args(LearnerKind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +27,7 @@ class AdapterFacts(ABC):
         prior_digest: SHA-256 (hex) of the prior's weights.
         licence: On what terms the weights may be used.
         consent_document: Id of the document that allowed learning from the actor.
-        network: Sizes of the network, as its config has them.
+        network: Sizes of the network, as its config has them; empty where they are the prior's.
     """
 
     kind: ClassVar[str]
@@ -89,6 +94,7 @@ class UpdatedFacts(TrainedFacts):
         increment: Which increment the new photographs are, from 1.
         num_rehearsed: Earlier photographs that were rehearsed.
         buffer_digest: SHA-256 (hex) of the description of the replay buffer that goes with it.
+        learner: What of the person's model was learnt.
     """
 
     kind: ClassVar[str] = "adapter-update"
@@ -98,6 +104,7 @@ class UpdatedFacts(TrainedFacts):
     increment: int
     num_rehearsed: int
     buffer_digest: str
+    learner: LearnerKind = "adapter"
 
     def card_lines(self) -> list[str]:
         """Returns what it came of, what was learnt from and rehearsed, and the figures."""
@@ -105,6 +112,7 @@ class UpdatedFacts(TrainedFacts):
             f"learnt on from {self.parent}" if self.parent else "the first"
         )
         return [
+            f"- learner: {self.learner}",
             f"- {began}; {self.num_rehearsed} earlier photographs rehearsed",
             *super().card_lines(),
             f"- replay buffer: SHA-256 {self.buffer_digest}",

@@ -189,16 +189,24 @@ def adapters_made_for(prior_digest: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Foundation:
-    """What an update is begun on: `latest` at that time, empty for none, and what was decided."""
+    """What an update is begun on.
+
+    Attributes:
+        latest: At that time; empty for none.
+        standing: What was decided on versions.
+        next: Version that what is registered on it gets.
+    """
 
     latest: str
     standing: Standing
+    next: str
 
     @classmethod
     def of(cls, actor: str) -> "Foundation":
         """Returns the present one of an actor."""
-        standing = standing_of(actor)
-        return cls(standing.latest_of(adapter_versions(actor)) or "", standing)
+        standing, known = standing_of(actor), adapter_versions(actor)
+        following = next_version([*known, standing.purged])
+        return cls(standing.latest_of(known) or "", standing, following)
 
     def check(self, actor: str) -> None:
         """Raises RegistryError unless it is the present one."""

@@ -34,7 +34,7 @@ from reage.storage.local import local_errors, sync
 
 ARRAYS, DESCRIPTION = "buffer.npz", "buffer.json"
 
-_FILES = (ARRAYS, DESCRIPTION)
+BUFFER_FILES = (ARRAYS, DESCRIPTION)
 _SCHEMA = "reage.buffer/1"
 _STAGED = ".staged"
 _ABANDONED_AFTER_S = 86_400.0
@@ -89,7 +89,7 @@ def find_buffer(actor: str, version: str) -> BufferRecord | None:
     if version not in buffer_versions(actor):
         return None
     folder, place = buffers_folder(actor) / version, f"buffer {actor} {version}"
-    check_unchanged(folder, read_object(folder / RECEIPT, place=place), _FILES, place=place)
+    check_unchanged(folder, read_object(folder / RECEIPT, place=place), BUFFER_FILES, place=place)
     return BufferRecord(
         actor=actor,
         version=version,
@@ -118,10 +118,10 @@ def stage_buffer(actor: str, arrays: bytes, described: Mapping[str, Any]) -> str
         def write(folder: Path) -> None:
             os.replace(arrays_file, folder / ARRAYS)
             (folder / DESCRIPTION).write_bytes(text)
-            for file in _FILES:
+            for file in BUFFER_FILES:
                 sync(folder / file)
 
-        publish_entry(root / digest, write, {"schema": _SCHEMA, "actor": actor}, files=_FILES)
+        publish_entry(root / digest, write, {"schema": _SCHEMA, "actor": actor}, files=BUFFER_FILES)
     finally:
         arrays_file.unlink(missing_ok=True)
     return digest

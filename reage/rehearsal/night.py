@@ -37,6 +37,7 @@ class ActorNight:
         detail: A sentence.
         before: Version that was the latest; empty for none.
         after: Version that is the latest now; empty for none.
+        offered: Version that the update was examined as, published or not; empty for none.
         repaired: What a killed night had left to be done, a sentence; empty for nothing.
         num_new: Photographs that came.
         num_left_alone: Photographs that a rollback set aside.
@@ -55,6 +56,7 @@ class ActorNight:
     detail: str
     before: str = ""
     after: str = ""
+    offered: str = ""
     repaired: str = ""
     num_new: int = 0
     num_left_alone: int = 0

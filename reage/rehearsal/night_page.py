@@ -72,23 +72,23 @@ def _report(night: ActorNight) -> dict[str, Any]:
 
 
 def _tiles(night: ActorNight, report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    tiles = [_tile("Came", str(night.num_new), "new photographs", True)]
+    tiles = [_tile("Came", str(night.num_new), "new photographs")]
     if report["refused"]:
-        tiles.append(_tile("Refused", str(len(report["refused"])), "see below why", True))
+        tiles.append(_tile("Refused", str(len(report["refused"])), "see below why"))
     if night.outcome in ("updated", "refused"):
         learnt, held_out = night.records[-1].num_learnt, night.records[-1].num_held_out
         said = f"{night.num_rehearsed} rehearsed, {held_out} held out"
-        tiles.append(_tile("Learnt", str(learnt), said, True))
-        is_good = night.outcome == "updated"
+        tiles.append(_tile("Learnt", str(learnt), said))
+        tone = TONES[night.outcome]
         for name, value in night.forgetting.items():
-            tiles.append(_tile(_LABELS[name], f"{value:+.3f}", "forgotten on average", is_good))
+            tiles.append(_tile(_LABELS[name], f"{value:+.3f}", "forgotten on average", tone))
     version = night.after or "none"
     changed = f"was {night.before or 'none'}" if night.before != night.after else "as before"
-    return [_tile("Version", version, changed, True), *tiles]
+    return [_tile("Version", version, changed), *tiles]
 
 
-def _tile(label: str, value: str, note: str, is_good: bool) -> dict[str, Any]:
-    return {"label": label, "value": value, "note": note, "is_good": is_good}
+def _tile(label: str, value: str, note: str, tone: str = "") -> dict[str, Any]:
+    return {"label": label, "value": value, "note": note, "tone": tone}
 
 
 def _refused(night: ActorNight, report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -63,6 +63,10 @@ class Storage(ABC):
         """Returns the names of the folders directly under the folder `prefix`, sorted."""
 
     @abstractmethod
+    def remove(self, key: str) -> None:
+        """Removes an object; one that is not there is no error. Raises StorageError."""
+
+    @abstractmethod
     def abort_stale_uploads(self, *, older_than: timedelta = timedelta(days=1)) -> list[str]:
         """Removes what killed uploads left behind, and returns the names of what it removed.
 

@@ -71,6 +71,14 @@ class FolderStorage(Storage):
         below = [key[len(base) :].partition("/") for key in keys]
         return sorted({name for name, separator, _ in below if separator})
 
+    def remove(self, key: str) -> None:
+        """Removes an object; one that is not there is no error. Raises StorageError."""
+        path = self._path(key)
+        with local_errors(self.uri(key), "remove"):
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                sync(path.parent)
+
     def abort_stale_uploads(self, *, older_than: timedelta = timedelta(days=1)) -> list[str]:
         """Removes the temporary files of killed puts, and returns their names below the root."""
         removed = []

@@ -92,6 +92,11 @@ class S3Storage(Storage):
             for item in page.get("CommonPrefixes", [])
         )
 
+    def remove(self, key: str) -> None:
+        """Removes an object; one that is not there is no error. Raises StorageError."""
+        with self._requests("remove", key):
+            self._client.delete_object(**self._object(key))
+
     def abort_stale_uploads(self, *, older_than: timedelta = timedelta(days=1)) -> list[str]:
         """Aborts multipart uploads that killed clients left (their parts cost money, unseen)."""
         latest = datetime.now(UTC) - older_than

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from benchmarks.continual.__main__ import planned
+from benchmarks.continual.explaining import explained
 from benchmarks.continual.figure import draw
 from benchmarks.continual.judging import MEASURES, Encoded
 from benchmarks.continual.page import fill_in
@@ -106,6 +107,34 @@ def test_summary_pairs_hull_with_random_by_stream_and_seed():
     assert found["difference"] == pytest.approx(-0.4 / (T - 1))
     assert found["hull_forgets_less"] == 4
     assert found["by_stream"] == {"a": pytest.approx(-0.2), "b": pytest.approx(-0.2)}
+    assert found["hull_forgets_less_by_stream"] == found["streams"] == 2
+
+
+def test_means_are_of_streams_with_both_bounds_and_pairs_of_all():
+    rows = [_row("a", "none", 0, 0, 3.0), _row("a", "joint", 0, 0, 0.0)]
+    for stream, forgotten in (("a", 1.0), ("b", 50.0), ("c", 60.0)):
+        rows += [_row(stream, kind, 3, 0, forgotten) for kind in ("hull", "random")]
+    found = summarise(rows)
+    assert found["groups"]["hull-3"]["rows"] == 1
+    assert found["groups"]["hull-3"]["distance"]["forgetting"]["mean"] == pytest.approx(0.5)
+    assert found["hull_against_random"]["3"]["distance"]["pairs"] == 3
+
+
+def test_scores_are_of_what_rows_kept_and_are_compared_with_what_they_forgot():
+    rng = np.random.default_rng(0)
+    codes = {name: rng.normal(size=(T, 6, 5)) for name in "abc"}
+    rows = [
+        _row(stream, kind, 3, seed, forgotten + 0.1 * number * (kind == "hull"))
+        for number, stream in enumerate(codes)
+        for seed, forgotten in ((0, 1.0), (1, 2.0))
+        for kind in ("hull", "random")
+    ]
+    found = explained(rows, codes)
+    assert found["pairs"] == 6
+    assert found["score"]["hull"] < found["score"]["random"]
+    far = {name: each + 100.0 * np.arange(T)[:, None, None] for name, each in codes.items()}
+    apart = explained(rows, far)["within_to_between"]
+    assert all(apart[name] < found["within_to_between"][name] for name in codes)
 
 
 def test_recovered_is_the_share_of_the_gap_between_the_bounds():
@@ -124,12 +153,15 @@ def test_a_cut_run_has_both_bounds_and_both_rivals_of_every_stream_first():
     assert len({row.name for row in whole}) == len(whole)
     first = list(planned(["a", "b"], rounds=1))
     assert whole[: len(first)] == first
+    pairs = [row for row in planned(["a"], rounds=4, further=["b"]) if row.stream == "b"]
+    assert {(row.strategy, row.size) for row in pairs} == {("random", 3), ("hull", 3)}
+    assert sorted(row.seed for row in pairs) == [0, 0, 1, 1, 2, 2]
     kinds = {(row.stream, row.strategy) for row in first}
     assert kinds == {(s, k) for s in "ab" for k in ("none", "random", "hull", "joint")}
 
 
 def test_the_picture_is_drawn_from_whatever_rows_there_are(tmp_path):
-    rows = [_row("a", "none", 0, 0, 3.0), _row("a", "hull", 3, 0, 1.0)]
+    rows = [_row("a", "none", 0, 0, 3.0), _row("a", "hull", 3, 0, 1.0), _row("a", "joint", 0, 0, 0)]
     draw(rows, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000
 
@@ -147,6 +179,10 @@ def _document(rows):
         "rows": len(rows), "increments": 3, "pixels": 64,
         "schooling": {"steps": 1, "learning_rate": 0.1},
         "processor_seconds": 60, **summarise(rows), "selection": search,
+        "explained": {
+            "pairs": 4, "score": {"hull": 1.0, "random": 1.1}, "score_ratio": 0.9,
+            "spearman": 0.5, "p_spearman": 0.04, "within_to_between": {"a": 0.5},
+        },
     }  # fmt: skip
 
 

@@ -89,6 +89,14 @@ class Studio:
             picture = np.uint8(portrait * (1 - 0.008 * (age - 30)))
             Image.fromarray(picture).save(self.photographs / f"{age}_0.png")
 
+    def receive_dark(self, *ages: int) -> None:
+        """Puts photographs that are far darker and blue, each of an age, into the collection."""
+        self.photographs.mkdir(exist_ok=True)
+        portrait = np.ascontiguousarray(skimage.data.astronaut()[:360, 60:420])
+        for age in ages:
+            picture = np.uint8(portrait * np.array([0.25, 0.3, 0.9]) * (1 - 0.01 * (age - 60)))
+            Image.fromarray(picture).save(self.photographs / f"{age}_1.png")
+
 
 def register_tiny_prior(folder: Path) -> None:
     """Registers a prior of random weights in the embedded one's alignment as `tiny`."""

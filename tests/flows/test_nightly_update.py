@@ -42,7 +42,7 @@ def short_lessons():
         return replace(found, latent_steps=2)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.actor_night.adapter_recipe", recipe)
+        patch.setattr("flows.night_learners.adapter_recipe", recipe)
         yield
 
 
@@ -117,7 +117,7 @@ def test_night_registers_a_course_and_draws_the_way_from_the_version_it_came_of(
     told = Workspace.of_actor(studio.work, "ada").recall(REMEMBERED)
     assert (told["version"], told["page"]) == ("v002", ada.landscape)
     drawn = json.loads(Path(ada.landscape).with_suffix(".json").read_text())
-    assert (drawn["from_previous"]["begins"], drawn["from_previous"]["ends"]) == ("v001", "new")
+    assert (drawn["from_previous"]["begins"], drawn["from_previous"]["ends"]) == ("v001", "v002")
     assert (drawn["num_photographs"], drawn["is_own_collection"]) == (5, True)
     assert drawn["digests"]["weights"] == record.digest
     assert ada.landscape in Path(night.page).read_text()

@@ -11,6 +11,7 @@ from PIL import Image
 from reage.provenance import AuditLog
 from reage.registry.adapters import adapter_versions, find_adapter, register_adapter
 from reage.registry.buffers import buffer_versions, commit_buffer, stage_buffer
+from reage.registry.mirror import mirror
 from reage.rehearsal.examination import IncrementRecord
 from studio import cli
 from tests.reage.registry.test_buffers import FACTS
@@ -140,6 +141,14 @@ def test_purge_removes_adapters_buffers_and_crops_and_records_that_it_did(call, 
     assert done["adapters"] == ["v001", "v002"]
     assert done["num_bytes"] > 0
     assert "nothing" in call("purge", "ada", "--yes")[1]
+
+
+def test_purge_removes_the_copies_first_and_names_where_they_were(call, studio):
+    place = str(studio / "published")
+    assert len(mirror("ada", place)) == 4
+    assert call("purge", "ada", "--yes")[0] == 0
+    assert not list((studio / "published").rglob("*.json"))
+    assert events(studio)[-1]["copies"] == [place]
 
 
 def test_purged_actors_photographs_leave_no_trace_in_the_registry(call, studio):

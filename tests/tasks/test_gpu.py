@@ -27,6 +27,15 @@ def test_prior_is_loaded_for_inference_on_the_device(tiny_prior):
     assert prior.digest == tiny_prior.digest
 
 
+def test_prior_first_asked_for_in_inference_mode_can_be_trained_through(copied):
+    with torch.inference_mode():
+        prior = loaded_prior(copied)
+    config = prior.config
+    w_plus = torch.zeros(1, config.num_layers, config.latent_size, requires_grad=True)
+    prior.decode(w_plus).sum().backward()
+    assert w_plus.grad is not None
+
+
 def test_prior_is_loaded_once_for_a_ref(tiny_prior):
     assert loaded_prior(tiny_prior) is loaded_prior(replace(tiny_prior))
 

@@ -1,9 +1,11 @@
+import json
 from datetime import date
 
 import pytest
 from pydantic import ValidationError
 
-from reage.manifest import ActorManifest
+from reage.errors import ManifestError
+from reage.manifest import ActorManifest, load_actor
 from reage.manifest.problems import findings_of, known_keys
 
 ADA = {
@@ -96,3 +98,34 @@ def test_actor_without_a_section_nightly_has_no_nights_and_one_without_keys_the_
 def test_section_nightly_is_strict(nightly, said):
     (mistake,) = mistakes({**ADA, "nightly": nightly})
     assert mistake.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("photographs", "s3://show/manifests/actors/photographs"),
+        ("../../faces/ada", "s3://show/faces/ada"),
+        ("../..", "s3://show"),
+        ("s3://other/ada", "s3://other/ada"),
+        ("/mnt/faces", "/mnt/faces"),
+    ],
+)
+def test_places_of_a_manifest_from_a_bucket_start_there(place, found, tmp_path):
+    path = tmp_path / "ada.yaml"
+    path.write_text(json.dumps(ADA))  # JSON is YAML
+    actor = load_actor(path, origin="s3://show/manifests/actors/ada.yaml")
+    assert actor.resolve(place) == found
+    with pytest.raises(ManifestError, match="leads out of the bucket, expected a place in show"):
+        actor.resolve("../../../elsewhere")
+
+
+def test_learner_of_nights_is_one_of_three_and_barriers_are_of_adapters():
+    def nightly(**values):
+        return {**ADA, "nightly": values}
+
+    assert ActorManifest.model_validate(nightly()).nightly.learner is None
+    assert ActorManifest.model_validate(nightly(learner="low_rank")).nightly.learner == "low_rank"
+    [said] = mistakes(nightly(learner="whole"))
+    assert said.startswith("nightly.learner: got 'whole', expected adapter, generator or")
+    [said] = mistakes(nightly(learner="generator", tolerance={"barrier": 0.05}))
+    assert said.startswith("nightly.tolerance.barrier: got 0.05, expected none with learner gen")

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from reage.rehearsal.examination import ExaminedFace
 from reage.rehearsal.night import ActorNight, Night
@@ -54,3 +55,15 @@ def test_long_history_is_folded_and_drawn_as_lines():
     assert page.count("<polyline") == 2 * 3  # best, before and after: of two figures
     assert "Likeness by increment" not in page
     assert "+0.029" in page
+
+
+def test_page_names_the_versions_that_it_compares(tmp_path):
+    Image.new("RGB", (40, 20)).save(tmp_path / "strip.png")
+    shown = {"strip": str(tmp_path / "strip.png"), "before": "v003", "offered": "v004"}
+    page = render_night_page(night_of(**shown))
+    assert "The same faces under v003 and v004<" in page
+    refused = replace(night_of(**shown).actors[0], outcome="refused")
+    page = render_night_page(Night(day="2026-03-01", actors=(refused,)))
+    assert "The same faces under v003 and what was refused as v004<" in page
+    first = render_night_page(night_of(**{**shown, "before": ""}))
+    assert "The same faces under the prior and v004<" in first

@@ -54,6 +54,16 @@ def test_plain_put_replaces(storage):
     assert storage.read_bytes("a.txt") == b"new"
 
 
+def test_removed_object_is_gone_and_removing_it_again_is_no_error(storage):
+    storage.put_bytes("a/b.txt", b"old")
+    storage.put_bytes("a/c.txt", b"stays")
+    storage.remove("a/b.txt")
+    storage.remove("a/b.txt")
+    assert storage.list_keys() == ["a/c.txt"]
+    storage.put_bytes("a/b.txt", b"new", if_absent=True)
+    assert storage.read_bytes("a/b.txt") == b"new"
+
+
 def test_conditional_put_never_replaces(storage, tmp_path):
     source = tmp_path / "new.bin"
     source.write_bytes(b"new")

@@ -1,0 +1,32 @@
+"""The gate's defaults against the nights that `make bench-tolerances` recorded."""
+
+import json
+
+from benchmarks.record import RESULTS
+from benchmarks.tolerances.nights import CONDITIONS
+from benchmarks.tolerances.summary import passes, summarise, table_of, worst_of
+from reage.manifest.nightly import Tolerance
+from reage.rehearsal.examination import FIGURES
+
+NIGHT = {"distance": [0.01, 0.03], "identity": [-0.02, 0.05], "likeness": [0.0, 0.01]}
+
+
+def nights(condition):
+    recorded = json.loads((RESULTS / "tolerances.json").read_text())
+    return [night for row in recorded["rows"] for night in row["forgotten"][condition]]
+
+
+def test_worst_earlier_increment_decides():
+    assert worst_of(NIGHT) == {"distance": 0.03, "identity": 0.05, "likeness": 0.01}
+    limits = {"distance": 0.03, "identity": 0.05, "likeness": 0.01}
+    assert passes(NIGHT, Tolerance(**limits))
+    for name in FIGURES:
+        assert not passes(NIGHT, Tolerance(**{**limits, name: limits[name] - 0.005}))
+
+
+def test_summary_counts_what_passes_and_says_how_much_was_forgotten():
+    rows = [{"forgotten": {key: [NIGHT] for key in CONDITIONS}}]
+    found = summarise(rows, Tolerance())
+    assert all(found[condition]["nights"] == 1 for condition in CONDITIONS)
+    assert found["good"]["forgotten"]["distance"]["most"] == 0.03
+    assert table_of(found, Tolerance()).count("\n") == len(CONDITIONS) + 2
