@@ -34,6 +34,7 @@ from tasks.casting import cast_actor
 from tasks.compositing import composite_chunk
 from tasks.delivery import deliver_package, reserve
 from tasks.faces import track_shot
+from tasks.grain import measure_grain
 from tasks.measuring import measure_chunk
 from tasks.plates import locate_plate
 from tasks.refs import (
@@ -43,6 +44,7 @@ from tasks.refs import (
     ChangesRef,
     ChunkRef,
     FrameSetRef,
+    GrainRef,
     JobRef,
     MeasuresRef,
     PackageRef,
@@ -168,6 +170,7 @@ def render_shot(
     with shot_progress(shot.shot_id.code, total) as progress:
         tracks = track_shot(frame_set, workspace=workspace)
         progress.advance("faces tracked", len(shot.frames))
+        grain = measure_grain(frame_set, tracks.takes, workspace=workspace)
         casts = [
             cast_actor(frame_set, tracks, prior, a, references(m), workspace=workspace)
             for a, m in zip(shot.actors, actors, strict=True)
@@ -180,7 +183,7 @@ def render_shot(
         layers = list(zip(shot.actors, casts, plans, strict=True))
         changes = [_age(*layer, prior, chunks, workspace, progress) for layer in layers]
         rendered = [
-            _render(shot, frame_set, layers, list(of_chunk), prior, workspace, progress)
+            _render(shot, frame_set, layers, list(of_chunk), prior, grain, workspace, progress)
             for of_chunk in zip(*changes, strict=True)
         ]
         package = package_shot(
@@ -252,6 +255,7 @@ def _render(
     layers: list[tuple[ActorInShot, CastRef, PlanRef]],
     changes: list[ChangesRef],
     prior: PriorRef,
+    grain: GrainRef,
     workspace: Workspace,
     progress: ShotProgress,
 ) -> tuple[ChunkRef, MeasuresRef]:
@@ -265,6 +269,8 @@ def _render(
         prior,
         frames,
         shutter_angle=shot.plate.shutter_angle,
+        grain=grain,
+        regrain=shot.plate.regrain,
         workspace=workspace,
     )
     measures = measure_chunk(frame_set, composited, refs, prior, workspace=workspace)

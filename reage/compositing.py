@@ -11,9 +11,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.colour import add_display_change
+from reage.colour import add_display_change, to_display
 from reage.detail import raise_detail
 from reage.geometry import Similarity, warp_to_plate
+from reage.grain.model import Grain
+from reage.grain.restoring import MARGIN, missing_grain
 from reage.image import Image
 from reage.matte import face_matte
 from reage.motion_blur import smeared
@@ -54,12 +56,30 @@ class Layer:
     regions: Mapping[str, float] = field(default_factory=dict)
 
 
-def composite(plate: Image, layers: Sequence[Layer]) -> tuple[Image, NDArray[np.float32]]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Regrain:
+    """Grain to put back where changes took it away.
+
+    Attributes:
+        grain: The plate's.
+        strength: 0-1: how much of what is missing.
+        seed: Fixes the pattern: the frame's number.
+    """
+
+    grain: Grain
+    strength: float
+    seed: int
+
+
+def composite(
+    plate: Image, layers: Sequence[Layer], regrain: Regrain | None = None
+) -> tuple[Image, NDArray[np.float32]]:
     """Adds every layer's change to the plate.
 
     Args:
         plate: Any colourspace; its grain and highlights stay.
         layers: One per actor, in the manifest's order.
+        regrain: What grain to put back; None puts none.
 
     Returns:
         The result, like `plate`, and the matte (H, W), float32, 0-1: where it is 0 the result is
@@ -79,7 +99,38 @@ def composite(plate: Image, layers: Sequence[Layer]) -> tuple[Image, NDArray[np.
         )
         result = add_display_change(result, change, matte)
         total = np.maximum(total, matte)
+    if regrain is not None and regrain.strength > 0.0:
+        result = _regrained(plate, result, total, regrain)
     return result, total
+
+
+def _regrained(plate: Image, result: Image, matte: NDArray[np.float32], regrain: Regrain) -> Image:
+    """Puts back the grain that is missing, inside the matte."""
+    around = extent_of(matte, margin=MARGIN)
+    if around is None:
+        return result
+    before, after = (
+        to_display(image.with_pixels(np.ascontiguousarray(image.pixels[around])))
+        for image in (plate, result)
+    )
+    missing = missing_grain(before, after, regrain.grain, seed=regrain.seed)
+    if missing is None:
+        return result
+    covered = np.float32(regrain.strength) * (matte[around] > 0)
+    pixels = result.pixels.copy()
+    part = result.with_pixels(np.ascontiguousarray(pixels[around]))
+    pixels[around] = add_display_change(part, missing, covered.astype(np.float32)).pixels
+    return result.with_pixels(pixels)
+
+
+def extent_of(matte: NDArray[np.float32], *, margin: int) -> tuple[slice, slice] | None:
+    """Rows and columns in which a matte (H, W) is above 0, and so many pixels around."""
+    rows, columns = (np.flatnonzero((matte > 0).any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    spans = zip((rows, columns), matte.shape, strict=True)
+    low_high = [(max(p[0] - margin, 0), min(p[-1] + 1 + margin, side)) for p, side in spans]
+    return slice(*low_high[0]), slice(*low_high[1])
 
 
 def layer_matte(layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:

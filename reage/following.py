@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +19,6 @@ _SAME_FACE_DISTANCE = 0.25  # between mean landmarks, of the face's extent
 _RESUME_DISTANCE = 1.0  # of the face's extent, for a face found again after being lost
 _RESUME_GROWTH = 1.6
 _MAX_PREDICTED_STEP = 0.25  # of the face's extent
-_CUT_CORRELATION = 0.4
-_CUT_COLOUR_DISTANCE = 0.3
 
 
 class Finder(Protocol):
@@ -106,30 +103,6 @@ class Take:
         """Ends tracks whose face has been missing for longer than that."""
         self.ended += [face for face in self.following if face.missing > longest_loss]
         self.following = [face for face in self.following if face.missing <= longest_loss]
-
-
-def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
-    """Whether two thumbnails are from different takes: neither structure nor colours agree.
-
-    A change of exposure alters neither much, a fast pan only the structure.
-    """
-    a, b = (thumb.mean(axis=2) - thumb.mean() for thumb in (before, after))
-    correlation = float((a * b).sum()) / max(float(np.sqrt((a**2).sum() * (b**2).sum())), 1e-6)
-    if correlation > _CUT_CORRELATION:
-        return False
-    overlap = float(np.sqrt(_colours(before) * _colours(after)).sum())
-    return np.sqrt(max(0.0, 1.0 - overlap)) > _CUT_COLOUR_DISTANCE
-
-
-def thumbnail(display: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Returns a small version of a picture, (27, 48, 3), 0-1, to tell cuts by."""
-    small = cv2.resize(display, (48, 27), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32) / 255.0
-
-
-def _colours(thumbnail: NDArray[np.float32]) -> NDArray[np.float64]:
-    bins, _ = np.histogramdd(thumbnail.reshape(-1, 3), bins=6, range=[(0, 1)] * 3)
-    return bins / bins.sum()
 
 
 def _distance(a: Detection, b: Detection) -> float:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reage.cuts import marked_takes
 from reage.errors import FaceError
-from reage.following import Finder, Following, Take, is_cut, thumbnail
+from reage.following import Finder, Following, Take
 from reage.framerange import FrameRange
 from reage.steadying import smooth, steady_landmarks
 from reage.visibility import fade, head_pose, runs
@@ -99,8 +100,8 @@ def track_faces(
     redetect_every: int = 12,
     longest_bridge: int = 12,
     longest_loss: int = 48,
-) -> list[Track]:
-    """Follows every face through the frames.
+) -> tuple[list[Track], list[FrameRange]]:
+    """Follows every face through the frames, take by take.
 
     Args:
         frames: Frame numbers, rising by one, with RGB uint8 (H, W, 3) pictures of one size.
@@ -111,7 +112,8 @@ def track_faces(
         longest_loss: Frames after which a face found again near its place starts a new track.
 
     Returns:
-        Unsteadied tracks by number, possibly none. A cut ends every track.
+        Unsteadied tracks by number, possibly none, and the takes, between which a cut ends every
+        track; see cuts.py.
 
     Raises:
         ValueError: Frame numbers do not rise by one, or a count is below 1.
@@ -122,18 +124,19 @@ def track_faces(
             f"{redetect_every}, {longest_bridge}, {longest_loss}, expected at least 1 each"
         )
     tracks: list[Track] = []
+    takes: list[FrameRange] = []
     take: Take | None = None
-    previous: tuple[int, NDArray[np.float32]] | None = None
+    previous: int | None = None
     size = (0, 0)
-    for frame, display in frames:
-        if previous is not None and frame != previous[0] + 1:
+    for frame, display, begins in marked_takes(frames):
+        if previous is not None and frame != previous + 1:
             raise ValueError(
-                f"track_faces: frames: got {frame} after {previous[0]}, expected {previous[0] + 1}"
+                f"track_faces: frames: got {frame} after {previous}, expected {previous + 1}"
             )
-        look = thumbnail(display)
-        if take is None or (previous is not None and is_cut(previous[1], look)):
+        if take is None or begins:
             if take is not None:
                 tracks += _finished(take, frame - 1, size, longest_bridge)
+                takes.append(FrameRange(take.first, frame - 1))
             take = Take(frame, take.next_id if take is not None else 0)
         size = (display.shape[1], display.shape[0])
         take.follow(display, finder)
@@ -141,10 +144,11 @@ def track_faces(
         if lately_lost or (frame - take.first) % redetect_every == 0:
             take.admit(finder.detect(display), frame)
         take.drop(longest_loss)
-        previous = (frame, look)
+        previous = frame
     if take is not None and previous is not None:
-        tracks += _finished(take, previous[0], size, longest_bridge)
-    return _renumbered(tracks)
+        tracks += _finished(take, previous, size, longest_bridge)
+        takes.append(FrameRange(take.first, previous))
+    return _renumbered(tracks), takes
 
 
 def steady(track: Track) -> Track:

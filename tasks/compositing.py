@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from prefect import task
 
 from reage.anamorphic import matte_to_square_pixels
-from reage.compositing import Layer, composite
+from reage.compositing import Layer, Regrain, composite
 from reage.errors import PlateError
 from reage.framerange import FrameRange
+from reage.grain.model import Grain
 from reage.patches import PatchWriter
 from reage.video import PlateInfo, plate_digest, probe, read_frames
 from reage.workspace import Workspace
 from tasks.crops import Cropper, plate_frames, plate_info
 from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
-from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, PriorRef
+from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, GrainRef, PriorRef
 
 
 @task(name="composite chunk")
@@ -31,12 +32,16 @@ def composite_chunk(
     frames: FrameRange,
     *,
     shutter_angle: float = 180.0,
+    grain: GrainRef | None = None,
+    regrain: float = 1.0,
     workspace: Workspace,
 ) -> ChunkRef:
     """Adds every actor's change to the plate's frames; what changed is kept exactly.
 
     Args:
         shutter_angle: Of the plate's camera, degrees: how much of a frame's motion blurs it.
+        grain: The plate's; None leaves the change without.
+        regrain: How much of the grain that the change took away is put back, 0-1.
     """
     info = plate_info(frame_set)
     limits = [
@@ -49,7 +54,8 @@ def composite_chunk(
         per_frame = _layers(layers, limits, prior, frames, shutter_angle / 360.0)
         with PatchWriter(folder) as patches:
             for (frame, image), per_actor in zip(plate, per_frame, strict=True):
-                patches.write(frame, *composite(image, per_actor))
+                restored = None if grain is None else _regrain(grain, frame, regrain)
+                patches.write(frame, *composite(image, per_actor, restored))
         return {"num_frames": len(frames)}
 
     step = workspace.step(
@@ -59,9 +65,14 @@ def composite_chunk(
         layers=[(ref.actor, ref.cast.digest, ref.change.digest) for ref in layers],
         limits=[None if limit is None else plate_digest(limit, frames) for limit in limits],
         shutter_angle=shutter_angle,
+        grain=None if grain is None else (grain.digest, regrain),
         frames=frames,
     )
     return ChunkRef(folder=str(step.folder), digest=step.digest, frames=frames)
+
+
+def _regrain(grain: GrainRef, frame: int, strength: float) -> Regrain:
+    return Regrain(grain=Grain.load(grain.path_at(frame)), strength=strength, seed=frame)
 
 
 def _layers(

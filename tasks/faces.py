@@ -11,6 +11,7 @@ from prefect import task
 from reage.colour import to_display
 from reage.errors import FaceError
 from reage.faces import FaceFinder
+from reage.framerange import FrameRange
 from reage.image import Image
 from reage.tracks import save_track, steady, track_faces
 from reage.workspace import Workspace
@@ -30,7 +31,9 @@ def track_shot(frame_set: FrameSetRef, *, workspace: Workspace) -> TracksRef:
 
     def produce(folder: Path) -> dict[str, Any]:
         with FaceFinder() as finder:
-            tracks = track_faces(_display_frames(frame_set), finder, redetect_every=REDETECT_EVERY)
+            tracks, takes = track_faces(
+                _display_frames(frame_set), finder, redetect_every=REDETECT_EVERY
+            )
         if not tracks:
             raise FaceError(
                 f"{frame_set.path}: faces: got none in frames {frame_set.frames}, expected at "
@@ -39,13 +42,19 @@ def track_shot(frame_set: FrameSetRef, *, workspace: Workspace) -> TracksRef:
             )
         for track in tracks:
             save_track(steady(track), folder / f"track_{track.track_id}.npz")
-        return {"track_ids": [track.track_id for track in tracks]}
+        return {
+            "track_ids": [track.track_id for track in tracks],
+            "takes": [(take.first, take.last) for take in takes],
+        }
 
     step = workspace.step(
         "tracks", produce, frame_set=frame_set.content, redetect_every=REDETECT_EVERY
     )
     return TracksRef(
-        folder=str(step.folder), digest=step.digest, track_ids=tuple(step.facts["track_ids"])
+        folder=str(step.folder),
+        digest=step.digest,
+        track_ids=tuple(step.facts["track_ids"]),
+        takes=tuple(FrameRange(first, last) for first, last in step.facts["takes"]),
     )
 
 

@@ -169,11 +169,16 @@ class PriorRef:
 
 @dataclass(frozen=True, kw_only=True)
 class TracksRef:
-    """All faces followed through a frame set: an .npz file per track in `folder`."""
+    """All faces followed through a frame set: an .npz file per track in `folder`.
+
+    Attributes:
+        takes: The frame set's frames between cuts, in order.
+    """
 
     folder: str
     digest: str
     track_ids: tuple[int, ...]
+    takes: tuple[FrameRange, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +298,20 @@ class SkinRef:
 
     folder: str
     digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrainRef:
+    """The grain of each take of a plate: `grain_<first frame>.npz` in `folder`."""
+
+    folder: str
+    digest: str
+    takes: tuple[FrameRange, ...]
+
+    def path_at(self, frame: int) -> Path:
+        """Returns the file of the take that a frame is in."""
+        [take] = [take for take in self.takes if frame in take]
+        return Path(self.folder) / f"grain_{take.first}.npz"
 
 
 @dataclass(frozen=True, kw_only=True)

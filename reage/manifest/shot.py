@@ -81,6 +81,11 @@ class Plate(ManifestModel):
         description="Of the camera, degrees: the change is blurred along the face's motion as far "
         "as the shutter was open; 0 leaves it sharp.",
     )
+    regrain: Share = Field(
+        default=1.0,
+        description="How much of the grain that a change took away is put back, as the plate has "
+        "it: by luminance, in each channel; 0 puts back none.",
+    )
     handles: int = Field(
         default=0, ge=0, le=1000, description="Extra frames delivered on each side of the cut."
     )

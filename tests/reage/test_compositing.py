@@ -1,10 +1,12 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
-from reage.compositing import Layer, composite, layer_matte
-from reage.geometry import Similarity
+from reage.compositing import Layer, Regrain, composite, layer_matte
+from reage.geometry import Similarity, warp_to_crop
+from reage.grain.measuring import GrainMeter
 from reage.image import Image
 from reage.matte import FACE_OVAL, INNER_LIPS
 
@@ -260,3 +262,45 @@ def test_composite_does_not_touch_what_it_is_given(plate):
 def _grid():
     x, y = np.meshgrid(np.arange(WIDTH, dtype=float), np.arange(HEIGHT, dtype=float))
     return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def smoothing(plate, layer):
+    """A change that smooths what the plate shows in the layer's crop, grain and all."""
+    crop_from_plate = layer.plate_from_crop.inverse()
+    crop = warp_to_crop(plate.pixels, crop_from_plate, (CROP, CROP))
+    return replace(layer, change=cv2.GaussianBlur(crop, (0, 0), 2) - crop)
+
+
+@pytest.fixture
+def grained():
+    """Mid-grey under grain of 0.02, and its model."""
+    rng = np.random.default_rng(8)
+    pictures = [rng.normal(0.5, 0.02, (240, 320, 3)).astype(np.float32) for _ in range(3)]
+    meter = GrainMeter()
+    meter.add(*pictures[:2])
+    return Image(np.ascontiguousarray(pictures[2][:HEIGHT, :WIDTH]), "rec709"), meter.measured()
+
+
+def test_grain_that_a_change_smoothed_is_put_back_inside_the_matte_only(grained):
+    plate, grain = grained
+    layer = smoothing(plate, layer_at(80, 60, scale=1.0, expand=0.1))
+    bare, _ = composite(plate, [layer])
+    result, matte = composite(plate, [layer], Regrain(grain=grain, strength=1.0, seed=1001))
+    inner = (slice(50, 75), slice(70, 90))
+    assert bare.pixels[inner].std() < 0.65 * plate.pixels[inner].std()
+    assert result.pixels[inner].std() == pytest.approx(plate.pixels[inner].std(), rel=0.1)
+    assert np.array_equal(result.pixels[matte == 0], plate.pixels[matte == 0])
+    again, _ = composite(plate, [layer], Regrain(grain=grain, strength=1.0, seed=1001))
+    assert np.array_equal(result.pixels, again.pixels)
+
+
+def test_grain_stays_as_it_is_under_a_change_that_is_only_added(grained):
+    plate, grain = grained
+    layers = [layer_at(80, 60)]
+    plain, _ = composite(plate, layers)
+    result, _ = composite(plate, layers, Regrain(grain=grain, strength=1.0, seed=1001))
+    assert np.array_equal(result.pixels, plain.pixels)
+    layers = [smoothing(plate, layer_at(80, 60, scale=1.0))]
+    plain, _ = composite(plate, layers)
+    none, _ = composite(plate, layers, Regrain(grain=grain, strength=0.0, seed=1001))
+    assert np.array_equal(none.pixels, plain.pixels)

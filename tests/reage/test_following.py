@@ -1,9 +1,7 @@
-import cv2
 import numpy as np
-import skimage.data
 
 from reage.detection import Detection
-from reage.following import Following, is_cut, thumbnail
+from reage.following import Following
 
 
 def reading(shift):
@@ -26,12 +24,3 @@ def test_prediction_never_steps_further_than_a_quarter_of_the_face():
     face = Following(0, 1001, [reading(0.0), reading(400.0)])
     step = np.linalg.norm((face.predicted() - reading(400.0).landmarks).mean(axis=0))
     assert step < 26.0
-
-
-def test_cut_is_another_picture_but_not_another_exposure_or_a_pan():
-    astronaut, coffee = skimage.data.astronaut(), skimage.data.coffee()
-    before = thumbnail(astronaut)
-    assert is_cut(before, thumbnail(coffee))
-    assert not is_cut(before, thumbnail((astronaut * 0.6).astype(np.uint8)))
-    assert not is_cut(before, thumbnail(np.roll(astronaut, 120, axis=1)))
-    assert not is_cut(before, thumbnail(cv2.GaussianBlur(astronaut, (0, 0), 8)))

@@ -52,7 +52,7 @@ def shot():
 @pytest.fixture(scope="module")
 def found():
     with FaceFinder(num_readings=2) as finder:
-        return track_faces(shot(), finder)
+        return track_faces(shot(), finder)[0]
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_steadying_does_not_lag_behind_the_motion(moving):
 
 def test_tracking_again_gives_the_same_bytes(found, tmp_path):
     with FaceFinder(num_readings=2) as finder:
-        again = track_faces(islice(shot(), 4), finder)
+        again, _ = track_faces(islice(shot(), 4), finder)
     np.testing.assert_array_equal(again[0].raw_landmarks, found[0].raw_landmarks[:4])
     save_track(steady(found[0]), tmp_path / "a.npz")
     save_track(steady(found[0]), tmp_path / "b.npz")
@@ -180,7 +180,8 @@ def still_pictures(*pictures):
 
 def test_shot_without_a_face_has_no_tracks():
     with FaceFinder(num_readings=1) as finder:
-        assert track_faces(still_pictures(*[skimage.data.coffee()] * 3), finder) == []
+        tracks, takes = track_faces(still_pictures(*[skimage.data.coffee()] * 3), finder)
+    assert (tracks, takes) == ([], [FrameRange(1001, 1003)])
 
 
 def test_cut_ends_a_track_without_a_fade():
@@ -188,7 +189,8 @@ def test_cut_ends_a_track_without_a_fade():
     after = np.full_like(astronaut, (20, 60, 30))
     after[100:356, 150:406] = astronaut[0:256, 90:346]
     with FaceFinder(num_readings=1) as finder:
-        tracks = track_faces(still_pictures(*[astronaut] * 4, *[after] * 4), finder)
+        tracks, takes = track_faces(still_pictures(*[astronaut] * 4, *[after] * 4), finder)
+    assert takes == [FrameRange(1001, 1004), FrameRange(1005, 1008)]
     assert [str(track.frames) for track in tracks] == ["1001-1004", "1005-1008"]
     assert all((track.fade == 1.0).all() for track in tracks)
 
@@ -199,7 +201,7 @@ def test_face_that_is_away_for_long_comes_back_as_the_same_track():
     covered[30:220, 80:240] = 110
     pictures = [*[astronaut] * 3, *[covered] * 14, *[astronaut] * 3]
     with FaceFinder(num_readings=1) as finder:
-        [track] = track_faces(still_pictures(*pictures), finder)
+        [track], _ = track_faces(still_pictures(*pictures), finder)
     assert track.lost_ranges == [FrameRange(1004, 1017)]
     assert not track.bridged.any()
     assert (track.fade[3:17] == 0.0).all()

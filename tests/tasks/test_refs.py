@@ -53,7 +53,7 @@ ALL = (
     PLAN,
     CHANGE,
     PriorRef(name="compact", folder="f", digest="d"),
-    TracksRef(folder="f", digest="d", track_ids=(0, 1)),
+    TracksRef(folder="f", digest="d", track_ids=(0, 1), takes=(FRAMES,)),
     LatentsRef(path="l", digest="d", frames=FRAMES),
     ChunkRef(folder="c", digest="d", frames=FRAMES),
     MeasuresRef(path="m", digest="d", frames=FRAMES),
