@@ -117,7 +117,7 @@ def update_decoder(
         strip = preview_strip({"prior": PersonalModel(network), kind: person}, photos)
         PillowImage.fromarray(strip).save(folder / "preview.png")
         last = {f"loss_{name}": round(value, 5) for name, value in (losses or [{}])[-1].items()}
-        described = {
+        described: dict[str, Any] = {
             "learner": kind,
             "network": dict(own.network),
             "recipe": recipe.plain(),

@@ -68,7 +68,9 @@ MODEL_ORDER = {
         "lora",
         "face",
         "ageing",
-        "continual": {
+        "continual",
+    },
+    "continual": {
         "shapes",
         "published_file",
         "losses",

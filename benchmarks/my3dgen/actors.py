@@ -85,7 +85,7 @@ class Actor:
                 change = changed.get(name)
                 if change is None:
                     change = torch.randn(layer.weight.shape, generator=chance)
-                layer.weight += CHANGE * layer.weight.norm() / change.norm() * change
+                layer.weight.add_(CHANGE * layer.weight.norm() / change.norm() * change)
             for own in small_parameters(truth).values():
                 spread = float(own.std()) if own.numel() > 1 else float(own.abs())
                 own.add_(_OWN_CHANGE * spread * torch.randn(own.shape, generator=chance))
