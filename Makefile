@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-continual bench-mli bench-mytm bench-nights bench-plate bench-prior bench-published \
+        bench-continual bench-mli bench-my3dgen bench-mytm bench-nights bench-plate bench-prior bench-published \
         bench-strength bench-triplane bench-video clean
 
 help: ## list the targets
@@ -84,6 +84,9 @@ bench-nights: $(STAMP) ## simulate a year of nightly updates: storage, and what 
 
 bench-mli: $(STAMP) ## loss and error between a network's start and end: plateaus, biases, depth, scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mli
+
+bench-my3dgen: $(STAMP) ## personalise a 3D generator on synthetic actors: full against ranks 1, 2, 4, 8: [PRIOR=<folder>]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.my3dgen $(if $(PRIOR),--prior $(PRIOR))
 
 bench-mytm: $(STAMP) ## compare ways of personalising: DATA=<utkface folder> JUDGES=<evaluators folder> [COLLECTION=<actor.yaml>]
 	$(BIN)/python -m benchmarks.mytm --data $(DATA) --judges $(JUDGES) $(addprefix --collection ,$(COLLECTION))
