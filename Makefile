@@ -13,8 +13,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-continual bench-mli bench-mytm bench-nights bench-plate bench-prior bench-published \
-        bench-strength bench-tolerances bench-triplane bench-video clean
+        bench-continual bench-face3d bench-mli bench-my3dgen bench-mytm bench-nights bench-plate \
+        bench-prior bench-published bench-strength bench-tolerances bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ bench-plate: $(STAMP) ## judge the change at plate resolution: CLIPS="<movie> ..
 bench-video: $(STAMP) ## judge how a shot holds over time, by mode: CLIPS="<movie> ..." JUDGES=<evaluators folder> [PRIOR=<folder>]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.video --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(PRIOR),--prior $(PRIOR))
 
+bench-face3d: $(STAMP) ## turn held-out faces and judge them: DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR))
+
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection
 
@@ -87,6 +90,9 @@ bench-tolerances: $(STAMP) ## what good and bad nights forget, and the gate lets
 
 bench-mli: $(STAMP) ## loss and error between a network's start and end: plateaus, biases, depth, scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mli
+
+bench-my3dgen: $(STAMP) ## personalise a 3D generator on synthetic actors: full against ranks 1, 2, 4, 8: [PRIOR=<folder>]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.my3dgen $(if $(PRIOR),--prior $(PRIOR))
 
 bench-mytm: $(STAMP) ## compare ways of personalising: DATA=<utkface folder> JUDGES=<evaluators folder> [COLLECTION=<actor.yaml>]
 	$(BIN)/python -m benchmarks.mytm --data $(DATA) --judges $(JUDGES) $(addprefix --collection ,$(COLLECTION))

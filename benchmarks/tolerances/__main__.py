@@ -97,7 +97,11 @@ def _run_all(options: argparse.Namespace, place: Path, prior: CompactPrior, step
                 Path(home),
                 steps,
             )
-            row: dict[str, Any] = {"person": name, "stranger": stranger, "forgotten": person.nights()}
+            row: dict[str, Any] = {
+                "person": name,
+                "stranger": stranger,
+                "forgotten": person.nights(),
+            }
             row["seconds"] = round(time.process_time() - used, 1)
         path.write_text(json.dumps(row, indent=1))
         Console().print(f"{name}: {row['seconds']:.0f} s")

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from models.eg3d.config import TriPlaneConfig
 from models.eg3d.generator import TriPlaneGenerator
 from models.lora.adapter import LowRankAdapter
-from models.lora.checkpoint import AdapterFileError, load_adapter, save_adapter
+from models.lora.checkpoint import AdapterFileError, load_adapter, read_beside, save_adapter
 from models.lora.inject import inject
 from models.lora.layer import LoRAConfig
 from tests.tri_planes import drawn, tiny_generator
@@ -101,3 +101,10 @@ def test_files_that_are_no_adapters_are_one_sentence(tmp_path, generator, adapte
     path.write_bytes(whole.replace(b'rank\\": 2', b'rank\\": 0'))
     with pytest.raises(AdapterFileError, match=r"LoRAConfig\.rank: got 0"):
         load_adapter(path, generator, base_digest=BASE)
+
+
+def test_tensors_beside_an_adapter_come_back_and_change_nothing_of_it(tmp_path, generator, adapter):
+    anchors, path = drawn(3, 6, 8), tmp_path / "face.safetensors"
+    save_adapter(adapter, path, base_digest=BASE, beside={"anchors": anchors})
+    assert torch.equal(read_beside(path)["anchors"], anchors)
+    assert _states_agree(adapter, load_adapter(path, generator, base_digest=BASE))
