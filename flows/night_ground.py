@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from reage.errors import RegistryError
+from reage.learners import LearnerKind
 from reage.manifest import ActorManifest
 from reage.manifest.nightly import NightlyUpdates
 from reage.provenance import AuditLog
-from reage.registry.adapter_facts import LearnerKind, PublishedFacts, UpdatedFacts
+from reage.registry.adapter_facts import PublishedFacts, UpdatedFacts
 from reage.registry.adapters import AdapterRecord, Foundation, find_adapter
 from reage.registry.buffers import (
     BufferRecord,

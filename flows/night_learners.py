@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from flows.night_ground import Ground, Pupil
 from flows.night_landscape import landscape_of_update
-from reage.registry.adapter_facts import LearnerKind
+from reage.learners import LearnerKind
 from tasks.adapters import AdapterRecipe, adapter_recipe, update_adapter, update_recipe
 from tasks.examination import examine_update
 from tasks.increment_refs import ExaminationRef

@@ -13,13 +13,9 @@ from typing import Any
 from reage.collection.report import CollectionReport
 from reage.colour_config import own_name
 from reage.framerange import FrameRange
+from reage.learners import LearnerKind
 from reage.manifest.shot import ActorInShot
-from reage.registry.adapter_facts import (
-    LearnerKind,
-    PublishedFacts,
-    TrainedFacts,
-    UpdatedFacts,
-)
+from reage.registry.adapter_facts import PublishedFacts, TrainedFacts, UpdatedFacts
 from reage.registry.adapters import AdapterRecord
 from reage.registry.priors import PriorRecord
 

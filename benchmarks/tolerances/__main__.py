@@ -11,7 +11,6 @@ kept in the work folder; a run goes on where it was cut.
 import argparse
 import json
 import os
-import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -87,22 +86,20 @@ def _run_all(options: argparse.Namespace, place: Path, prior: CompactPrior, step
         if path.is_file() or time.monotonic() - begun > 60 * options.minutes:
             continue
         stranger = names[(index + 1) % len(names)]
-        with tempfile.TemporaryDirectory() as home:
-            os.environ["REAGE_HOME"] = home
-            used = time.process_time()
-            person = Person(
-                name.replace(" ", "-"),
-                load_stream(streams[name]),
-                load_stream(streams[stranger]),
-                Path(home),
-                steps,
-            )
-            row: dict[str, Any] = {
-                "person": name,
-                "stranger": stranger,
-                "forgotten": person.nights(),
-            }
-            row["seconds"] = round(time.process_time() - used, 1)
+        home = path.with_suffix("")
+        home.mkdir(exist_ok=True)
+        os.environ["REAGE_HOME"] = str(home)
+        used = time.process_time()
+        person = Person(
+            name.replace(" ", "-"),
+            load_stream(streams[name]),
+            load_stream(streams[stranger]),
+            home,
+            steps,
+        )
+        row: dict[str, Any] = {"person": name, "stranger": stranger}
+        row["forgotten"] = person.nights()
+        row["seconds"] = round(time.process_time() - used, 1)
         path.write_text(json.dumps(row, indent=1))
         Console().print(f"{name}: {row['seconds']:.0f} s")
 

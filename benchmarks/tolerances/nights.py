@@ -87,13 +87,16 @@ class Person:
         )
 
     def nights(self) -> dict[str, list[Forgotten]]:
-        """Returns what was forgotten, by condition; good nights are the second and a third."""
-        for number in (0, 1):
+        """Returns what was forgotten, by condition; good nights are the second and a third.
+
+        What an earlier call, cut short, had finished is not done again.
+        """
+        for number in range(len(begin(self.pupil).records), 2):
             ground = begin(self.pupil)
             increment = self.increment(number)
             quiet = ActorNight(actor=self.pupil.actor.actor, outcome="nothing new", detail="")
-            night = learn_increment(self.pupil, ground, increment, quiet, learner=self.learner())
-        second = _forgotten(night.examined)
+            learn_increment(self.pupil, ground, increment, quiet, learner=self.learner())
+        second = _forgotten(begin(self.pupil).records)
         found = {condition: [self._third(condition)] for condition in CONDITIONS}
         return {**found, "good": [second, *found["good"]]}
 

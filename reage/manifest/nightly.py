@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from reage.learners import LearnerKind
 from reage.manifest.fields import ManifestModel, Name, Place
 from reage.manifest.problems import refuse
-from reage.registry.adapter_facts import LearnerKind
 
 Strategy = Literal["hull", "random", "kmeans"]
 

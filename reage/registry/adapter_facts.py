@@ -6,14 +6,10 @@ Plain values, kept with the version and shown on its card.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
+from reage.learners import LearnerKind
 from reage.registry.weights import RIGHTS
-
-# What of a person's model a night updates: MyTimeMachine's adapter network, all weights of the
-# prior's decoder, or low-rank weights added to them.
-LearnerKind = Literal["adapter", "generator", "low_rank"]
-LEARNER_KINDS: tuple[LearnerKind, ...] = get_args(LearnerKind)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from reage.errors import StorageError
 
 AddressingStyle = Literal["auto", "path", "virtual"]
-ChecksumMode = Literal["when_required", "when_supported"]
+ChecksumMode = Literal["when_supported", "when_required"]
 
 _MEBIBYTE = 1 << 20
 _LEAST_PART_BYTES = 5 * _MEBIBYTE  # S3 refuses smaller ones, but for the last

@@ -1,19 +1,9 @@
-"""The gate's defaults against the nights that `make bench-tolerances` recorded."""
-
-import json
-
-from benchmarks.record import RESULTS
 from benchmarks.tolerances.nights import CONDITIONS
 from benchmarks.tolerances.summary import passes, summarise, table_of, worst_of
 from reage.manifest.nightly import Tolerance
 from reage.rehearsal.examination import FIGURES
 
 NIGHT = {"distance": [0.01, 0.03], "identity": [-0.02, 0.05], "likeness": [0.0, 0.01]}
-
-
-def nights(condition):
-    recorded = json.loads((RESULTS / "tolerances.json").read_text())
-    return [night for row in recorded["rows"] for night in row["forgotten"][condition]]
 
 
 def test_worst_earlier_increment_decides():

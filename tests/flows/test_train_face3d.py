@@ -142,8 +142,9 @@ def test_consent_is_asked_before_training_and_rendering(face, studio):
         turntable(str(manifest), SHORT, prior=str(studio / "tiny"), work=str(elsewhere / "work"))
 
 
-def test_no_prior_at_all_is_one_sentence(studio):
-    with pytest.raises(RegistryError, match=r"3D prior: name: got none, expected one of: none"):
+def test_no_prior_at_all_is_one_sentence(studio, monkeypatch):
+    monkeypatch.setattr("reage.registry.triplane_priors._EMBEDDED", studio / "no priors")
+    with pytest.raises(RegistryError, match=r"3D prior none: name: got no such prior"):
         trained(studio, prior=None)
 
 

@@ -90,7 +90,7 @@ def trained(network, people, tmp_path_factory):
         }  # fmt: skip
         (folder / "adapter.json").write_text(json.dumps(described))
         made = SimpleNamespace(folder=str(folder), digest="")
-        return replace(StateRef.of_training("ada", made, people[name]), version="v001")
+        return StateRef.of_training("ada", "v001", made, people[name])
 
     return run
 
