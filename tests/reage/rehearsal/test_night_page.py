@@ -62,7 +62,7 @@ def test_page_names_the_versions_that_it_compares(tmp_path):
     shown = {"strip": str(tmp_path / "strip.png"), "before": "v003", "offered": "v004"}
     page = render_night_page(night_of(**shown))
     assert "The same faces under v003 and v004<" in page
-    refused = replace(night_of(**shown).actors[0], outcome="refused")
+    refused = replace(night_of(**shown).actors[0], outcome="refused", records=(EARLIER,))
     page = render_night_page(Night(day="2026-03-01", actors=(refused,)))
     assert "The same faces under v003 and what was refused as v004<" in page
     first = render_night_page(night_of(**{**shown, "before": ""}))
