@@ -27,7 +27,7 @@ from reage.manifest.shot import ActorInShot
 from reage.surface.key_frame import choose_key_frame, crop_sharpness
 from reage.tracks import Track, load_track
 from reage.workspace import Workspace
-from tasks.crops import Cropper, batches, plate_frames, to_tensor
+from tasks.crops import Cropper, batches, filled, plate_frames, to_tensor
 from tasks.gpu import device, latent_adapter, loaded_prior
 from tasks.refs import (
     AdapterRef,
@@ -174,7 +174,8 @@ def age_chunk(
         step = max(1, min(BATCH, BATCH_PIXELS // size**2))
         for first in range(0, len(frames), step):
             part = slice(first, first + step)
-            changes[part] = _change(network, before[part], after[part])
+            latents = (filled(w_plus[part], step) for w_plus in (before, after))
+            changes[part] = _change(network, *latents)[: len(before[part])]
         changes.flush()
         return {"num_frames": len(frames)}
 
@@ -191,10 +192,10 @@ def _crops(
 
 @torch.inference_mode()
 def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    images = to_tensor(crops)
+    images, count = to_tensor(filled(crops, BATCH)), len(crops)
     return {
-        "w_plus": prior.encode(images).float().cpu().numpy(),
-        "apparent_age": prior.estimate_age(images).float().cpu().numpy(),
+        "w_plus": prior.encode(images)[:count].float().cpu().numpy(),
+        "apparent_age": prior.estimate_age(images)[:count].float().cpu().numpy(),
         "crops": crops.astype(np.float16),
     }
 

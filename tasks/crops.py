@@ -177,3 +177,12 @@ def batches(crops: Iterator[Crop], size: int) -> Iterator[NDArray[np.float32]]:
             batch = []
     if batch:
         yield np.stack(batch)
+
+
+def filled(rows: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Fills a batch (N, ...) up to (size, ...) by repeating its last row.
+
+    Networks round differently in batches of different sizes, and a frame must come out the same
+    however a shot is cut into chunks.
+    """
+    return rows[np.minimum(np.arange(size), len(rows) - 1)]

@@ -118,6 +118,21 @@ def test_encoding_is_what_the_prior_says_of_the_crops(two_faces, tiny_prior, net
     assert saved["crops"].shape == (3, network.config.crop_size, network.config.crop_size, 3)
 
 
+def test_frame_is_encoded_the_same_in_a_chunk_of_any_length(two_faces, compact_prior, workspace):
+    whole = two_faces.frame_set.frames
+    cast = cast_actor.fn(
+        two_faces.frame_set, two_faces.tracks, compact_prior, entry(), [], workspace=workspace
+    )
+
+    def encoded(frames):
+        ref = encode_chunk.fn(two_faces.frame_set, cast, compact_prior, frames, workspace=workspace)
+        return np.load(ref.path)
+
+    parts = [encoded(frames) for frames in whole.chunks(1)]
+    for name, rows in encoded(whole).items():
+        assert np.array_equal(rows, np.concatenate([part[name] for part in parts]))
+
+
 def test_latents_that_do_not_move_stay_as_they_are(plan, still_w_plus):
     saved = np.load(plan(entry()).path)
     np.testing.assert_allclose(saved["w_plus"], still_w_plus, atol=1e-5)
