@@ -6,7 +6,6 @@ and optionally `gender`, `group`). Minors are dropped and counted, never read.
 """
 
 import csv
-import os
 import re
 import zipfile
 import zlib
@@ -134,53 +133,6 @@ def _read_table(path: Path) -> dict[str, tuple[int, int, int]]:
                 f"{path}: line {number}: got {dict(row)}, expected file, age[, gender, group]"
             ) from error
     return table
-
-
-@dataclass(frozen=True, eq=False)
-class FaceSet:
-    """Aligned faces with labels.
-
-    Attributes:
-        crops: uint8, (N, S, S, 3), RGB.
-        ages, genders, groups, folds: int64, (N,).
-        names: (N,) file names.
-        template: float64, (K, 2), crop pixels; where the landmarks `indices` were brought.
-        indices: int64, (K,).
-    """
-
-    crops: NDArray[np.uint8]
-    ages: NDArray[np.int64]
-    genders: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    folds: NDArray[np.int64]
-    names: NDArray[np.str_]
-    template: NDArray[np.float64]
-    indices: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.ages)
-
-    @property
-    def training(self) -> NDArray[np.int64]:
-        """Rows that networks may be trained on."""
-        return np.flatnonzero(self.folds > 1)
-
-    @property
-    def validation(self) -> NDArray[np.int64]:
-        """Rows that choices are made on."""
-        return np.flatnonzero(self.folds == 1)
-
-    def save(self, path: Path) -> None:
-        """Writes the set as one npz file, whole or not at all."""
-        temporary = path.with_name(f".{path.name}.tmp.npz")
-        np.savez(temporary, **self.__dict__)
-        os.replace(temporary, path)
-
-    @classmethod
-    def load(cls, path: Path) -> "FaceSet":
-        """Reads what `save` wrote."""
-        with np.load(path) as arrays:
-            return cls(**{name: arrays[name] for name in arrays.files})
 
 
 class TightCropReader:

@@ -15,7 +15,7 @@ from reage.labelled_faces import ADULT_AGE
 from reage.markdown import dashed, duration, table
 from reage.posed_faces import PosedFaceSet
 from reage.training_curve import CURVE_NAME, CurveLine, of_stage, read_curve
-from tasks.prior_card import CARD_NAME, JUDGED, JUDGED_END, PICTURE_NAME
+from tasks.prior_card import CARD_NAME, JUDGED, JUDGED_END, PICTURE_NAME, judgement_in
 
 NOT_JUDGED = "Not judged yet: run `make bench-face3d`."
 _SAID_APART = {"steps", "batch_size", "learning_rate", "render_size"}
@@ -44,16 +44,13 @@ def write_face3d_card(
     if lines:
         draw_curve(lines, published / PICTURE_NAME)
     path = published / CARD_NAME
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    judged = NOT_JUDGED
-    if digest in before and JUDGED in before:
-        judged = before.split(JUDGED)[1].split(JUDGED_END)[0].strip()
+    judged = judgement_in(path.read_text(encoding="utf-8"), digest) if path.is_file() else ""
     sections = (
         _head(prior, digest),
         _data(faces),
         _networks(prior),
         _recipe(recipe, lines),
-        f"## Judged by others' networks\n\n{JUDGED}\n{judged}\n{JUDGED_END}",
+        f"## Judged by others' networks\n\n{JUDGED}\n{judged or NOT_JUDGED}\n{JUDGED_END}",
         _limits(),
     )
     path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from reage.detection import Detection
 from reage.errors import CollectionError
 from reage.faces import FaceFinder
-from reage.head.camera import PosedFace, pose_face
+from reage.head.camera import LARGEST_PITCH, LARGEST_YAW, PosedFace, pose_face
 from reage.head.crop import cut_crop
 from reage.photograph import Photograph, read_photograph
 from reage.workspace import Workspace
@@ -23,8 +23,6 @@ from tasks.gathering import Report, found_files, silent
 from tasks.gpu import loaded_prior
 from tasks.portraits import aligned_crop, longest_side, read_crops
 from tasks.refs import CollectionRef, PriorRef
-
-LARGEST_YAW, LARGEST_PITCH = 45.0, 35.0  # degrees: further aside the mesh guesses
 
 
 @task(name="pose photographs", cache_policy=NO_CACHE)
@@ -63,7 +61,7 @@ def pose_photographs(
                 photograph = read_photograph(path, longest_side=longest_side(loaded_prior(prior)))
                 faces = finder.detect(photograph.display)
                 face = _actors_face(photograph, faces, known["embeddings"][row], prior)
-                if face is not None and _is_near_front(face):
+                if face is not None and face.is_near_front:
                     found.append((row, face, cut_crop(photograph.pixels, face, size)))
                 report("posed", row + 1, len(known["names"]))
         _write(folder / "posed.npz", found, known)
@@ -91,11 +89,6 @@ def _actors_face(
     embeddings, _ = read_crops(crops, network)
     chosen = faces[int((embeddings @ wanted).argmax())]
     return pose_face(chosen.landmarks, chosen.depths)
-
-
-def _is_near_front(face: PosedFace) -> bool:
-    yaw, pitch = face.camera.angles
-    return abs(yaw) <= LARGEST_YAW and abs(pitch) <= LARGEST_PITCH
 
 
 def _write(

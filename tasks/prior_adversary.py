@@ -36,7 +36,7 @@ from models.training import (
     run_loop,
     scheduled_rate,
 )
-from reage.labelled_faces import FaceSet
+from reage.face_set import FaceSet
 from reage.training_curve import CURVE_NAME, StageCurve
 from tasks.gpu import mixed_precision
 from tasks.prior_preview import AGES, PriorPreview

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from models.ageing.compact_prior import CompactConfig, CompactPrior
 from models.ageing.recipe import PriorRecipe, Stage
 from reage.curve_picture import draw_curve
-from reage.labelled_faces import ADULT_AGE, FaceSet
+from reage.face_set import FaceSet
+from reage.labelled_faces import ADULT_AGE
 from reage.markdown import dashed, duration, figure, table
 from reage.training_curve import CURVE_NAME, EVERY, CurveLine, of_stage, read_curve
 from tasks.prior_figures import PriorFigures, kept_figures
@@ -44,7 +45,7 @@ def write_card(
     if lines:
         draw_curve(lines, published / PICTURE_NAME)
     path = published / CARD_NAME
-    judged = _judgement(path.read_text(encoding="utf-8"), prior.digest) if path.is_file() else ""
+    judged = judgement_in(path.read_text(encoding="utf-8"), prior.digest) if path.is_file() else ""
     figures = kept_figures(prior, faces, place)
     text = compose_card(prior, faces, recipe, figures, lines, judged=judged or NOT_JUDGED)
     path.write_text(text, encoding="utf-8")
@@ -245,7 +246,7 @@ def _differing(settings: Any) -> str:
     return ", ".join(told)
 
 
-def _judgement(card: str, digest: str) -> str:
+def judgement_in(card: str, digest: str) -> str:
     """Returns what a card of the same weights has between the markers; empty where it has none."""
     if f"`{digest}`" not in card or JUDGED not in card or JUDGED_END not in card:
         return ""

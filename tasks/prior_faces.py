@@ -1,28 +1,17 @@
-"""From a folder of age-labelled photographs to aligned crops: where training a prior starts.
+"""From a folder of age-labelled photographs to aligned crops: where training a prior starts."""
 
-Photographs are read in chunks, each begun afresh, so that what is found in them depends neither on
-how many processes share the work nor on which does what.
-"""
-
-import logging
-import os
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.errors import FaceError
+from reage.face_set import FaceSet, labels_of
 from reage.faces import FaceFinder
-from reage.labelled_faces import FaceSet, LabelledPhoto, TightCropReader, align_crop, find_photos
+from reage.labelled_faces import LabelledPhoto, TightCropReader, align_crop
 from reage.training_curve import Report
+from tasks.labelled_reading import read_folder
 
-_log = logging.getLogger(__name__)
-
-CHUNK = 500  # photographs
 Crop = NDArray[np.uint8]
 
 # Landmarks that ageing and speech move little: eye corners and lids, bridge and base of the nose,
@@ -69,79 +58,21 @@ def prepare_faces(
     """
     if path.is_file():
         return FaceSet.load(path)
-    photos, num_minors = find_photos(folder)
-    if num_minors:
-        _log.warning("left out minors folder=%s count=%d", folder, num_minors)
-    _check_enough(folder, len(photos), min_faces)
-    cores = len(os.sched_getaffinity(0))
-    crops = align_all(photos, size, report=report, workers=workers or cores)
-    found = [(photo, crop) for photo, crop in zip(photos, crops, strict=True) if crop is not None]
-    _check_enough(folder, len(found), min_faces)
-    _log.info(
-        "prepared faces folder=%s faces=%d unseen=%d", folder, len(found), len(photos) - len(found)
+    found = read_folder(
+        folder, align_chunk, size=size, min_faces=min_faces, report=report, workers=workers
     )
-    kept = [photo for photo, _ in found]
     faces = FaceSet(
         crops=np.stack([crop for _, crop in found]),
-        ages=np.array([p.age for p in kept]),
-        genders=np.array([p.gender for p in kept]),
-        groups=np.array([p.group for p in kept]),
-        folds=np.array([p.fold for p in kept]),
-        names=np.array([p.name for p in kept]),
+        **labels_of([photo for photo, _ in found]),
         template=template_pixels(size),
         indices=np.array(INDICES),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     faces.save(path)
     return faces
 
 
-def align_all(
-    photos: Sequence[LabelledPhoto],
-    size: int,
-    *,
-    report: Report,
-    workers: int = 1,
-    chunk: int = CHUNK,
-) -> list[Crop | None]:
-    """Aligns the largest face of every photograph.
-
-    Args:
-        photos: To be read.
-        size: Of the crops, R, pixels.
-        report: Told after each chunk.
-        workers: Processes; the result is the same for any number. With one there is none but this.
-        chunk: Photographs that are read in one go; the result depends on it, by a landmark's last
-            digits.
-
-    Returns:
-        A crop, uint8, (R, R, 3), for each photograph; None where no face was found.
-
-    Raises:
-        FaceError: A file is no picture.
-    """
-    chunks = [photos[first : first + chunk] for first in range(0, len(photos), chunk)]
-    workers = min(workers, len(chunks))
-    if workers <= 1:
-        crops: list[Crop | None] = []
-        for part in chunks:
-            crops += align_chunk(part, size)
-            report("faces", len(crops), len(photos), {})
-        return crops
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        futures = [pool.submit(align_chunk, part, size) for part in chunks]
-        try:
-            _follow(futures, len(photos), report)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-        return [crop for future in futures for crop in future.result()]
-
-
 def align_chunk(photos: Sequence[LabelledPhoto], size: int) -> list[Crop | None]:
-    """Aligns the photographs of one chunk; as `align_all`."""
+    """Aligns the largest face of each photograph, uint8, (size, size, 3); None without a face."""
     template, indices = template_pixels(size), np.array(INDICES)
     crops: list[Crop | None] = []
     with FaceFinder(num_readings=1) as finder:
@@ -155,19 +86,3 @@ def align_chunk(photos: Sequence[LabelledPhoto], size: int) -> list[Crop | None]
             crop, _ = align_crop(picture, landmarks, template=template, indices=indices, size=size)
             crops.append(np.rint(np.clip(crop, 0, 1) * 255).astype(np.uint8))
     return crops
-
-
-def _follow(futures: Sequence[Future[list[Crop | None]]], total: int, report: Report) -> None:
-    """Reports chunks as they are done; raises what one of them raised."""
-    done = 0
-    for future in as_completed(futures):
-        done += len(future.result())
-        report("faces", done, total, {})
-
-
-def _check_enough(folder: Path, count: int, min_faces: int) -> None:
-    if count < min_faces:
-        raise FaceError(
-            f"{folder}: got {count} adult faces with an age, expected at least {min_faces}; add "
-            "photographs or lower min_faces in the recipe"
-        )

@@ -20,7 +20,7 @@ from torch import Tensor
 from models.ageing.compact_prior import CompactPrior
 from models.face.age import FaceReading
 from models.training import Augmentation, augment, batches
-from reage.labelled_faces import FaceSet
+from reage.face_set import FaceSet
 
 FIGURES_NAME = "figures.json"
 _MOST_EMBEDDED = 500

@@ -19,7 +19,7 @@ from torch import nn
 from models.ageing.compact_prior import CompactPrior
 from models.training import pictures, to_crops
 from reage.age_strip import StripRow, compose_strip
-from reage.labelled_faces import FaceSet
+from reage.face_set import FaceSet
 from reage.posed_faces import PosedFaceSet
 
 AGES = (25.0, 40.0, 55.0, 70.0, 80.0)

@@ -42,7 +42,7 @@ from models.training import (
     scheduled_rate,
 )
 from reage.errors import RegistryError
-from reage.labelled_faces import FaceSet
+from reage.face_set import FaceSet
 from reage.training_curve import CURVE_NAME, StageCurve
 from tasks.gpu import mixed_precision
 from tasks.prior_card import write_card

@@ -25,6 +25,7 @@ NUM_SKIN = 468
 RADIUS, FOCAL = 2.7, 4.2647  # world units; in picture sizes
 PIVOT = np.array([0.0, 0.0, 0.2])
 FACE_WIDTH = 0.42  # world units between the ears' landmarks
+LARGEST_YAW, LARGEST_PITCH = 45.0, 35.0  # degrees, of a face near the front
 
 _CANONICAL = Path(__file__).with_name("canonical.npy")
 
@@ -113,6 +114,12 @@ class PosedFace:
     camera: HeadCamera
     crop_from_picture: Similarity
     skin: Points
+
+    @property
+    def is_near_front(self) -> bool:
+        """Whether both cheeks can be seen; further aside the mesh guesses."""
+        yaw, pitch = self.camera.angles
+        return abs(yaw) <= LARGEST_YAW and abs(pitch) <= LARGEST_PITCH
 
 
 def pose_face(landmarks: Points, depths: Points) -> PosedFace:

@@ -75,7 +75,7 @@ def _tiles(night: ActorNight, report: Mapping[str, Any]) -> list[dict[str, Any]]
     tiles = [_tile("Came", str(night.num_new), "new photographs")]
     if report["refused"]:
         tiles.append(_tile("Refused", str(len(report["refused"])), "see below why"))
-    if night.records and night.outcome in ("updated", "refused"):
+    if night.outcome in ("updated", "refused"):
         learnt, held_out = night.records[-1].num_learnt, night.records[-1].num_held_out
         said = f"{night.num_rehearsed} rehearsed, {held_out} held out"
         tiles.append(_tile("Learnt", str(learnt), said))

@@ -20,7 +20,8 @@ from models.ageing.recipe import (
     Stage,
 )
 from reage.errors import FaceError, RegistryError
-from reage.labelled_faces import FaceSet, find_photos
+from reage.face_set import FaceSet
+from reage.labelled_faces import find_photos
 from reage.registry.priors import register_prior
 from reage.training_curve import read_curve
 from studio import cli

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from reage.errors import FaceError, StorageError
-from reage.labelled_faces import UNKNOWN, FaceSet, find_photos
+from reage.face_set import FaceSet
+from reage.labelled_faces import UNKNOWN, find_photos
 
 
 def write_picture(path: Path, value: int = 90) -> None:

@@ -10,7 +10,7 @@ import torch
 from models.ageing.compact_prior import CompactPrior, save_prior, tiny_config
 from models.ageing.prior import TemplateAlignment
 from models.ageing.recipe import AdversarySettings, PriorRecipe, SizedStage
-from reage.labelled_faces import FaceSet
+from reage.face_set import FaceSet
 from reage.training_curve import CurveLine
 from tasks.prior_card import JUDGED, JUDGED_END, NOT_JUDGED, compose_card, write_card
 from tasks.prior_figures import PriorFigures, kept_figures, measure_prior

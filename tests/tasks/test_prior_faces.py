@@ -9,7 +9,8 @@ from skimage.data import astronaut
 
 from reage.errors import FaceError
 from reage.labelled_faces import LabelledPhoto, find_photos
-from tasks.prior_faces import align_all
+from tasks.labelled_reading import read_photos
+from tasks.prior_faces import align_chunk
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledPhoto]:
 def test_two_processes_find_what_one_finds_and_say_so(photos: list[LabelledPhoto]) -> None:
     told: list[list[int]] = [[], []]
     alone, shared = (
-        align_all(
+        read_photos(
             photos,
+            align_chunk,
             32,
             report=lambda _stage, done, _total, _terms, said=said: said.append(done),
             workers=workers,
@@ -52,4 +54,4 @@ def test_a_broken_picture_is_named(workers: int, tmp_path: Path) -> None:
         (tmp_path / f"{age}_0_0_.jpg").write_bytes(b"no picture")
     broken = find_photos(tmp_path)[0]
     with pytest.raises(FaceError, match=r"_0_0_\.jpg: got no readable picture"):
-        align_all(broken, 32, report=lambda *told: None, workers=workers, chunk=1)
+        read_photos(broken, align_chunk, 32, report=lambda *told: None, workers=workers, chunk=1)

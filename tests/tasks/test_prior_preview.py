@@ -11,7 +11,7 @@ from torch import nn
 from models.ageing.compact_prior import CompactPrior, tiny_config
 from models.ageing.prior import TemplateAlignment
 from reage.age_strip import CELL_PX
-from reage.labelled_faces import FaceSet
+from reage.face_set import FaceSet
 from tasks.prior_preview import AGES, PriorPreview, shown_rows
 
 ALIGNMENT = TemplateAlignment(landmark_indices=(1, 2), template=((8.0, 8.0), (24.0, 8.0)), size=32)
