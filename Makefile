@@ -73,8 +73,8 @@ bench-plate: $(STAMP) ## judge the change at plate resolution: CLIPS="<movie> ..
 bench-video: $(STAMP) ## judge how a shot holds over time, by mode: CLIPS="<movie> ..." JUDGES=<evaluators folder> [PRIOR=<folder>]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.video --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(PRIOR),--prior $(PRIOR))
 
-bench-face3d: $(STAMP) ## turn held-out faces and judge them: DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>]
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR))
+bench-face3d: $(STAMP) ## turn held-out faces and judge them: DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>] [CARD=1]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) $(if $(CARD),--card)
 
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection

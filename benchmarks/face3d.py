@@ -5,6 +5,7 @@ do. Run by `make bench-face3d`; needs the data and the judges, which are no part
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,21 @@ from numpy.typing import NDArray
 
 from benchmarks.held_out import FIVE_POINTS, crc
 from benchmarks.judges import judge_alignment, load_judges
+from benchmarks.prior.card import with_section
 from benchmarks.record import record
+from models.eg3d.generator import Identity
 from models.face3d.prior import Face3DPrior
 from models.face3d.prior_files import load_face3d_prior
 from models.training import pictures, to_crops
 from reage.head.camera import HeadCamera, PosedFace
 from reage.labelled_faces import find_photos
+from reage.markdown import table
 from reage.registry.triplane_priors import find_triplane_prior
 from tasks.posed_faces import pose_chunk
+from tasks.prior_card import CARD_NAME
 
 PEOPLE, HELD_OUT, TURNS = 100, 0, (-20.0, 0.0, 20.0)
+WANTED = 0.7  # share of faces found again at a turn
 SAME = 0.5  # likeness above which two photographs may show one person
 NOSE, SIDES, EYES = 4, (234, 454), (33, 263)
 
@@ -35,6 +41,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--judges", type=Path, required=True)
     parser.add_argument("--prior", default=None)
+    parser.add_argument("--card", action="store_true", help="write it into the prior's card")
     asked = parser.parse_args()
     found = find_triplane_prior(asked.prior)
     prior = load_face3d_prior(found.folder)
@@ -52,16 +59,19 @@ def main() -> None:
 
     originals = embedded(crops, [face.camera for face in posed])
     kept = different_people(originals)
+    heads = drawn_heads(prior, crops)
     figures: dict[str, Any] = {"prior": found.digest[:12], "people": len(kept)}
     for turn in TURNS:
         cameras = [HeadCamera.towards(turn, 0.0) for _ in posed]
-        turned = embedded(render(prior, crops, cameras), cameras)
+        turned = embedded(render(prior, heads, cameras), cameras)
         likeness = turned[kept] @ originals[kept].T
         nearest = likeness.argmax(axis=1) == np.arange(len(kept))
         figures[f"rank1_at_{turn:+g}"] = round(float(nearest.mean()), 3)
         figures[f"likeness_at_{turn:+g}"] = round(float(np.diag(likeness).mean()), 3)
-    figures |= depth_order(prior, crops, posed)
+    figures |= depth_order(prior, heads, posed)
     record("face3d", figures)
+    if asked.card:
+        rewrite_card(found.folder, figures)
     print("\n".join(f"{name:>24}: {value}" for name, value in figures.items()))
 
 
@@ -88,28 +98,32 @@ def five_points(face: PosedFace, camera: HeadCamera, size: int) -> NDArray[np.fl
 
 
 @torch.no_grad()
+def drawn_heads(prior: Face3DPrior, crops: NDArray[np.uint8]) -> list[Identity]:
+    """Returns the heads of photographed faces (N, R, R, 3), one identity each."""
+    return [prior.generator.identity(prior.encode(to_crops(crop[None]))) for crop in crops]
+
+
+@torch.no_grad()
 def render(
-    prior: Face3DPrior, crops: NDArray[np.uint8], cameras: list[HeadCamera]
+    prior: Face3DPrior, heads: list[Identity], cameras: list[HeadCamera]
 ) -> NDArray[np.uint8]:
-    """Returns what cameras see of photographed faces, uint8, (N, R, R, 3)."""
+    """Returns what cameras see of heads, uint8, (N, R, R, 3)."""
     seen = []
-    for crop, camera in zip(crops, cameras, strict=True):
-        identity = prior.generator.identity(prior.encode(to_crops(crop[None])))
+    for head, camera in zip(heads, cameras, strict=True):
         label = torch.from_numpy(camera.label)[None]
-        seen.append(pictures(prior.generator.view(identity, label, sampling="even"))[0])
+        seen.append(pictures(prior.generator.view(head, label, sampling="even"))[0])
     return np.stack(seen)
 
 
 @torch.no_grad()
 def depth_order(
-    prior: Face3DPrior, crops: NDArray[np.uint8], posed: list[PosedFace]
+    prior: Face3DPrior, heads: list[Identity], posed: list[PosedFace]
 ) -> dict[str, float]:
     """Returns the shares of faces whose nose is nearest, and whose sides lie behind the eyes."""
     camera = HeadCamera.towards(0.0, 0.0)
     label, nose_first, sides_last = torch.from_numpy(camera.label)[None], [], []
-    for crop, face in zip(crops, posed, strict=True):
-        identity = prior.generator.identity(prior.encode(to_crops(crop[None])))
-        depth = prior.generator.render(identity, label, sampling="even").depth[0, 0].numpy()
+    for head, face in zip(heads, posed, strict=True):
+        depth = prior.generator.render(head, label, sampling="even").depth[0, 0].numpy()
         places, _ = camera.project(face.skin)
         column, row = np.clip(places * len(depth), 0, len(depth) - 1).astype(int).T
         at = depth[row, column]
@@ -119,6 +133,18 @@ def depth_order(
         "nose_nearest": round(float(np.mean(nose_first)), 3),
         "sides_behind_eyes": round(float(np.mean(sides_last)), 3),
     }
+
+
+def rewrite_card(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Writes the figures into the model card of a prior's folder."""
+    rows = [[name.replace("_", " "), str(value)] for name, value in figures.items()]
+    section = (
+        f"`make bench-face3d`, held-out people, the encoder's codes as they are. "
+        f"Turns in degrees; asked of rank-1 among 100: {WANTED:g}.\n\n"
+        + table(("what", "figure"), rows)
+    )
+    path = folder / CARD_NAME
+    path.write_text(with_section(path.read_text(encoding="utf-8"), section), encoding="utf-8")
 
 
 if __name__ == "__main__":

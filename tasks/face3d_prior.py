@@ -3,14 +3,18 @@
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.loading import load_prior
-from models.ageing.path import fit_path
+from models.ageing.path import fit_path, remove_colour
+from models.eg3d.camera import frontal_label
+from models.eg3d.generator import TriPlaneGenerator
 from models.face3d.prior import Face3DPrior
 from models.face3d.prior_files import save_face3d_prior
 from models.face3d.prior_recipe import Face3DPriorRecipe, load_prior_recipe, recipe_dict
@@ -24,6 +28,7 @@ from tasks.turning_sheet import turning_sheet
 
 __all__ = ["CompactPrior", "Face3DPriorRecipe", "Report", "recipe_dict"]
 
+COLOUR_FACES = 16  # where the directions of colour are taken
 DEFAULT_RECIPE = Path(__file__).parent.parent / "configs" / "face3d" / "compact.json"
 
 
@@ -74,12 +79,22 @@ def previews(faces: PosedFaceSet, place: Path) -> Callable[[Face3DPrior, int], N
 
 @torch.no_grad()
 def fit_age_path(prior: Face3DPrior, faces: PosedFaceSet) -> None:
-    """Fits the path of a prior's codes over age, and its mean latent, on the training faces."""
+    """Fits the path of a prior's codes over age, and its mean latent, on the training faces.
+
+    What would tint or lighten whole faces is taken out of the path.
+    """
     rows = faces.training
     codes = torch.cat([prior.encode(crops) for crops in batches(faces.crops, rows)])
     prior.generator.backbone.mapping.w_avg.copy_(codes.mean(dim=(0, 1)))
     ages, everyone = torch.from_numpy(faces.ages[rows]), codes.new_ones(len(codes), 1)
     fit_path(prior.path, codes, ages, everyone)
+    some = codes[:: max(1, len(codes) // COLOUR_FACES)][:COLOUR_FACES]
+    remove_colour(prior.path, some, partial(_front_views, prior.generator))
+
+
+def _front_views(generator: TriPlaneGenerator, codes: Tensor) -> Tensor:
+    camera = frontal_label(len(codes)).to(codes)
+    return generator.view(generator.identity(codes), camera, sampling="even")
 
 
 def publish_face3d_prior(

@@ -138,6 +138,7 @@ def _limits() -> str:
         "## Limits\n\n"
         "- Trained on one photograph of each person: what a photograph hides, the other cheek, the "
         "ears, the back of the\n  head, is guessed from a common head and is not the person's.\n"
+        "- The ageing path is a mean over people and does little that an eye would call age.\n"
         "- Hair and shoulders stand on a common surface around the face, not on their own.\n"
         "- A reference for comp, not a final: fine detail comes from a personal model."
     )
