@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 
 from reage.registry.adapters import find_adapter
 from reage.registry.buffers import find_buffer
@@ -76,7 +78,9 @@ def server(tmp_path):
     start("server", "start", "--host", "127.0.0.1", "--port", str(port))
     try:
         _until(lambda: _answers(f"{url}/health"), 90, "server")
-        yield url, start, call
+        # Prefect's client asks again on a 503, the server's answer while its database is busy.
+        with SyncPrefectClient(url) as client:
+            yield client, start, call
     finally:
         for process in reversed(processes):
             os.killpg(process.pid, signal.SIGTERM)
@@ -109,18 +113,18 @@ def studio(tmp_path, monkeypatch):
 def test_scheduled_runs_of_sequence_and_actors_complete_on_workers(
     studio, server, small_shot, tmp_path
 ):
-    url, start, call = server
+    client, start, call = server
     call("work-pool", "create", "cpu", "--type", "process")
     call("work-pool", "create", "gpu", "--type", "process")
     call("deploy", "--all")
     shots = {"folder": str(small_shot.manifest.parent), "work": str(tmp_path / "work"), "chunk": 8}
     actors = {"manifests": str(studio.actors), "work": str(studio.work)}
-    sequence = _scheduled_soon(url, "nightly", shots)
-    update = _scheduled_soon(url, "actors", actors)
+    sequence = _scheduled_soon(client, "nightly", shots)
+    update = _scheduled_soon(client, "actors", actors)
     start("worker", "start", "--pool", "cpu", "--limit", "1")
     start("worker", "start", "--pool", "gpu", "--limit", "1")
     for deployment in (sequence, update):
-        run = _until(lambda d=deployment: _finished(url, d), WITHIN_S, "a scheduled run")
+        run = _until(lambda d=deployment: _finished(client, d), WITHIN_S, "a scheduled run")
         log = "".join(path.read_text() for path in tmp_path.glob("worker*.log"))
         assert run["state_type"] == "COMPLETED", log[-4000:]
         assert run["auto_scheduled"]
@@ -128,33 +132,35 @@ def test_scheduled_runs_of_sequence_and_actors_complete_on_workers(
     adapter = find_adapter("ada")
     assert (adapter.version, adapter.facts.parent) == ("v002", "v001")
     assert find_buffer("ada", "v002").digest == adapter.facts.buffer_digest
-    [artifact] = httpx.post(
-        f"{url}/artifacts/latest/filter",
+    [artifact] = client.request(
+        "POST",
+        "/artifacts/latest/filter",
         json={"artifacts": {"key": {"any_": ["nightly-update"]}}},
     ).json()
     assert "1 updated" in artifact["data"]
 
 
-def _scheduled_soon(url, name, parameters):
+def _scheduled_soon(client, name, parameters):
     """Gives a deployment its parameters and a schedule of its own; returns it."""
-    [deployment] = httpx.post(
-        f"{url}/deployments/filter", json={"deployments": {"name": {"any_": [name]}}}
+    [deployment] = client.request(
+        "POST", "/deployments/filter", json={"deployments": {"name": {"any_": [name]}}}
     ).json()
     [schedule] = deployment["schedules"]
     assert schedule["schedule"]["timezone"] == "Europe/London"
     assert deployment["global_concurrency_limit"]["limit"] == 1
     assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-    place = f"{url}/deployments/{deployment['id']}"
-    httpx.patch(place, json={"parameters": parameters}).raise_for_status()
+    place = f"/deployments/{deployment['id']}"
+    client.request("PATCH", place, json={"parameters": parameters})
     soon = {"schedule": {"interval": 3600, "anchor_date": _soon()}, "active": True, "slug": "soon"}
-    httpx.post(f"{place}/schedules", json=[soon]).raise_for_status()
+    client.request("POST", f"{place}/schedules", json=[soon])
     return deployment
 
 
-def _finished(url, deployment):
+def _finished(client, deployment):
     """The deployment's first finished run, None while there is none."""
-    runs = httpx.post(
-        f"{url}/flow_runs/filter",
+    runs = client.request(
+        "POST",
+        "/flow_runs/filter",
         json={"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}},
     ).json()
     done = [r for r in runs if r["state_type"] in {"COMPLETED", "FAILED", "CRASHED"}]
@@ -162,6 +168,4 @@ def _finished(url, deployment):
 
 
 def _soon() -> str:
-    from datetime import UTC, datetime, timedelta
-
     return (datetime.now(UTC) + timedelta(seconds=20)).isoformat()
