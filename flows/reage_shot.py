@@ -269,6 +269,7 @@ def _render(
         prior,
         frames,
         shutter_angle=shot.plate.shutter_angle,
+        defocus=shot.plate.defocus,
         grain=grain,
         regrain=shot.plate.regrain,
         workspace=workspace,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.colour import add_display_change, to_display
+from reage.defocus import softened
 from reage.detail import raise_detail
 from reage.geometry import Similarity, warp_to_plate
 from reage.grain.model import Grain
@@ -42,6 +43,7 @@ class Layer:
         motion: (x, y) plate pixels that the face travels while the shutter is open.
         regions: How far parts of the face may change, 0-1, by name; those left out may wholly.
         detail: 0-1: how far the change's finest features are raised; see `raise_detail`.
+        defocus: Gaussian sigma of the lens's blur, part of the crop's side; see `softened`.
     """
 
     change: NDArray[np.float32]
@@ -52,6 +54,7 @@ class Layer:
     expand: float
     limit: NDArray[np.float32] | None = None
     detail: float = 0.0
+    defocus: float = 0.0
     motion: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     regions: Mapping[str, float] = field(default_factory=dict)
 
@@ -93,7 +96,7 @@ def composite(
         if not matte.any():
             continue
         window = crop_window(layer.change.shape[0])
-        change = raise_detail(layer.change, layer.detail) * window
+        change = softened(raise_detail(layer.change, layer.detail), layer.defocus) * window
         change = smeared(
             warp_to_plate(change, layer.plate_from_crop, size).full(size), layer.motion
         )

@@ -20,6 +20,8 @@ from torch import Tensor
 from models.ageing.adapter import Adapter
 from models.ageing.prior import Prior
 from models.landscape.even import place_at
+from reage.colour import luma
+from reage.defocus import SIDE, defocus, fineness
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest.fields import YOUNGEST
@@ -59,15 +61,15 @@ def encode_chunk(
     *,
     workspace: Workspace,
 ) -> LatentsRef:
-    """Encodes the actor's crop of every frame: latents, apparent age and the crops themselves."""
+    """Encodes the actor's crop of every frame: latents, apparent age, crops, how fine they are."""
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
-        crops = _crops(frame_set, Cropper.of(cast, network), frames)
+        fine: list[NDArray[np.float32]] = []
+        crops = _crops(frame_set, Cropper.of(cast, network), frames, fine)
         parts = [_encode(network, batch) for batch in batches(crops, BATCH)]
-        np.savez(
-            folder / "latents.npz", **{k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-        )
+        found = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+        np.savez(folder / "latents.npz", fineness=np.stack(fine), **found)
         return {"num_frames": len(frames)}
 
     step = workspace.step(
@@ -107,6 +109,7 @@ def plan_ageing(
         w_plus = np.concatenate([chunk["w_plus"] for chunk in chunks])
         apparent = np.concatenate([chunk["apparent_age"] for chunk in chunks])
         crops = np.concatenate([chunk["crops"] for chunk in chunks])
+        fine = np.concatenate([chunk["fineness"] for chunk in chunks])
         source_age = _source_age(actor, apparent, seen)
         targets = np.array([actor.target_age_at(frame) for frame in frames])
         grid = _age_grid(targets)
@@ -132,6 +135,7 @@ def plan_ageing(
             grid=grid,
             target_age=targets,
             sharpness=sharpness,
+            defocus=defocus(fine, seen),
             **offsets,
         )
         return {"source_age": source_age, "key_frame": key_frame}
@@ -184,10 +188,16 @@ def age_chunk(
 
 
 def _crops(
-    frame_set: FrameSetRef, cropper: Cropper, frames: FrameRange
+    frame_set: FrameSetRef,
+    cropper: Cropper,
+    frames: FrameRange,
+    fine: list[NDArray[np.float32]],
 ) -> Iterator[NDArray[np.float32]]:
+    """Yields the crop of every frame; adds to `fine` what `fineness` says of it."""
     for frame, image in plate_frames(frame_set, frames):
-        yield cropper.crop(frame, image)
+        crop, looked_at = cropper.crops(frame, image, cropper.size, SIDE)
+        fine.append(fineness(luma(looked_at)))
+        yield crop
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from prefect import task
 
 from reage.anamorphic import matte_to_square_pixels
 from reage.compositing import Layer, Regrain, composite
+from reage.defocus import without_motion
 from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.grain.model import Grain
@@ -32,6 +33,7 @@ def composite_chunk(
     frames: FrameRange,
     *,
     shutter_angle: float = 180.0,
+    defocus: float = 1.0,
     grain: GrainRef | None = None,
     regrain: float = 1.0,
     workspace: Workspace,
@@ -40,6 +42,7 @@ def composite_chunk(
 
     Args:
         shutter_angle: Of the plate's camera, degrees: how much of a frame's motion blurs it.
+        defocus: How far the change is blurred where the face is out of focus, 0-1.
         grain: The plate's; None leaves the change without.
         regrain: How much of the grain that the change took away is put back, 0-1.
     """
@@ -51,7 +54,7 @@ def composite_chunk(
 
     def produce(folder: Path) -> dict[str, Any]:
         plate = plate_frames(frame_set, frames)
-        per_frame = _layers(layers, limits, prior, frames, shutter_angle / 360.0)
+        per_frame = _layers(layers, limits, prior, frames, shutter_angle / 360.0, defocus)
         with PatchWriter(folder) as patches:
             for (frame, image), per_actor in zip(plate, per_frame, strict=True):
                 restored = None if grain is None else _regrain(grain, frame, regrain)
@@ -65,6 +68,7 @@ def composite_chunk(
         layers=[(ref.actor, ref.cast.digest, ref.change.digest) for ref in layers],
         limits=[None if limit is None else plate_digest(limit, frames) for limit in limits],
         shutter_angle=shutter_angle,
+        defocus=defocus,
         grain=None if grain is None else (grain.digest, regrain),
         frames=frames,
     )
@@ -81,10 +85,11 @@ def _layers(
     prior: PriorRef,
     frames: FrameRange,
     exposed: float,
+    defocus: float,
 ) -> Iterator[list[Layer]]:
     """Yields the layers of each frame, of whose time a share is exposed."""
     actors = [
-        _actor_layers(ref, limit, prior, frames, exposed)
+        _actor_layers(ref, limit, prior, frames, exposed, defocus)
         for ref, limit in zip(refs, limits, strict=True)
     ]
     for _ in frames:
@@ -97,15 +102,20 @@ def _actor_layers(
     prior: PriorRef,
     frames: FrameRange,
     exposed: float,
+    defocus: float,
 ) -> Iterator[Layer]:
     cropper = Cropper.of(ref.cast, loaded_prior(prior))
     track = cropper.track
     changes = np.load(ref.change.path, mmap_mode="r")
+    with np.load(ref.plan.path) as plan:
+        blurs, first = plan["defocus"], int(plan["first_frame"])
     places = track.landmarks.mean(axis=1)
     velocity = np.gradient(places, axis=0) if len(places) > 1 else np.zeros_like(places)
     mattes = repeat(None) if limit is None else _coverage(limit, frames)
     for frame, matte in zip(frames, mattes, strict=False):
         index = track.frames.index_of(frame)
+        motion = exposed * velocity[index]
+        travelled = float(np.hypot(*motion)) * cropper.crop_from_plate(frame).scale / cropper.size
         yield Layer(
             change=np.asarray(changes[frame - ref.change.frames.first]),
             plate_from_crop=cropper.plate_from_synthesis(frame),
@@ -115,7 +125,8 @@ def _actor_layers(
             expand=ref.actor.region.expand,
             limit=matte,
             detail=ref.actor.detail,
-            motion=exposed * velocity[index],
+            defocus=defocus * without_motion(blurs[frame - first], travelled),
+            motion=motion,
             regions=ref.actor.regions.model_dump(),
         )
 

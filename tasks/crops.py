@@ -127,7 +127,12 @@ def crop_from_synthesis(prior: Prior) -> Similarity:
 
     Both show the same square, so their edges agree and their pixel centres do not.
     """
-    scale = prior.config.crop_size / prior.config.synthesis_size
+    return _resized(prior.config.synthesis_size, prior.config.crop_size)
+
+
+def _resized(size: int, other: int) -> Similarity:
+    """Takes pixel centres of a square of one size to those of the same square in another."""
+    scale = other / size
     offset = (scale - 1.0) / 2.0
     return Similarity(np.array([[scale, 0.0, offset], [0.0, scale, offset]]))
 
@@ -157,8 +162,12 @@ class Cropper:
 
     def crop(self, frame: int, image: Image) -> Crop:
         """Returns the crop, display-referred, (R, R, 3)."""
-        size = (self.size, self.size)
-        return warp_to_crop(to_display(image), self.crop_from_plate(frame), size)
+        return self.crops(frame, image, self.size)[0]
+
+    def crops(self, frame: int, image: Image, *sizes: int) -> list[Crop]:
+        """Returns the crop in several sizes, display-referred, (S, S, 3) each."""
+        display, cut = to_display(image), self.crop_from_plate(frame)
+        return [warp_to_crop(display, _resized(self.size, s) @ cut, (s, s)) for s in sizes]
 
 
 def to_tensor(crops: NDArray[np.floating]) -> torch.Tensor:

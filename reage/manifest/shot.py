@@ -81,6 +81,11 @@ class Plate(ManifestModel):
         description="Of the camera, degrees: the change is blurred along the face's motion as far "
         "as the shutter was open; 0 leaves it sharp.",
     )
+    defocus: Share = Field(
+        default=1.0,
+        description="How far the change is blurred in frames where the face is less in focus than "
+        "elsewhere in the take; 0 leaves it sharp.",
+    )
     regrain: Share = Field(
         default=1.0,
         description="How much of the grain that a change took away is put back, as the plate has "

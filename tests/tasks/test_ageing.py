@@ -7,6 +7,7 @@ import torch
 
 from models.ageing.adapter import Adapter, AdapterConfig
 from models.ageing.adapter_files import adapter_bytes, adapter_network
+from reage.defocus import BLURS_PX, SIDE
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
@@ -20,6 +21,7 @@ from tasks.gpu import loaded_prior
 from tasks.refs import AdapterRef, CastRef, LatentsRef
 
 FRAMES = FrameRange(1001, 1016)
+SHARP = np.repeat([-0.5 * BLURS_PX], len(FRAMES), axis=0)  # log ratios of fine to coarse features
 CURVE = {"keyframes": {1001: 30, 1016: 60}, "interpolation": "linear"}
 
 
@@ -57,13 +59,15 @@ def cast(cast_fading):
 def latents_of(tmp_path):
     """Writes latents as `encode_chunk` does, in two chunks."""
 
-    def make(w_plus, apparent_age, crops):
+    def make(w_plus, apparent_age, crops, fine):
         refs = []
         for frames in FRAMES.chunks(10):
             rows = [FRAMES.index_of(f) for f in frames]
             path = tmp_path / f"latents_{len(list(tmp_path.iterdir()))}.npz"
             ages = np.asarray(apparent_age, np.float32)[rows]
-            np.savez(path, w_plus=w_plus[rows], apparent_age=ages, crops=crops[rows])
+            np.savez(
+                path, w_plus=w_plus[rows], apparent_age=ages, crops=crops[rows], fineness=fine[rows]
+            )
             refs.append(LatentsRef(path=str(path), digest=path.stem, frames=frames))
         return refs
 
@@ -92,12 +96,22 @@ def still_w_plus(network):
 def plan(latents_of, still_w_plus, crops, cast, tiny_prior, workspace):
     """Plans for an actor's entry over latents that do not move, unless others are given."""
 
-    def run(actor, *, w_plus=still_w_plus, apparent=None, cast=cast, adapter=None):
+    def run(actor, *, w_plus=still_w_plus, apparent=None, fine=SHARP, cast=cast, adapter=None):
         apparent = np.full(len(FRAMES), 44.0) if apparent is None else apparent
-        latents = latents_of(w_plus, apparent, crops)
+        latents = latents_of(w_plus, apparent, crops, fine)
         return plan_ageing.fn(latents, cast, tiny_prior, actor, adapter, workspace=workspace)
 
     return run
+
+
+def test_plan_says_in_which_frames_the_face_is_out_of_focus(plan):
+    racked = SHARP.copy()
+    racked[-8:] -= 1.5
+    found = np.load(plan(entry(), fine=racked).path)["defocus"]
+    assert found.shape == (len(FRAMES),)
+    assert not found[:-10].any()
+    assert (found[-6:] > 1.0 / SIDE).all()
+    assert not np.load(plan(entry()).path)["defocus"].any()
 
 
 def test_encoding_is_what_the_prior_says_of_the_crops(two_faces, tiny_prior, network, workspace):
@@ -111,6 +125,7 @@ def test_encoding_is_what_the_prior_says_of_the_crops(two_faces, tiny_prior, net
     images = to_tensor(np.stack([cropper.crop(frame, image) for frame, image in found]))
     saved = np.load(ref.path)
     assert ref.frames == frames
+    assert (np.diff(saved["fineness"], axis=1) < 0).all()
     with torch.inference_mode():
         np.testing.assert_allclose(saved["w_plus"], network.encode(images).cpu(), atol=1e-5)
         ages = network.estimate_age(images).cpu()
@@ -270,7 +285,7 @@ def test_chunks_age_as_the_whole_shot_does(plan, tiny_prior, workspace):
 def test_plan_of_the_same_latents_is_found_again_and_of_another_age_is_not(
     latents_of, still_w_plus, crops, cast, tiny_prior, workspace
 ):
-    latents = latents_of(still_w_plus, np.full(len(FRAMES), 44.0), crops)
+    latents = latents_of(still_w_plus, np.full(len(FRAMES), 44.0), crops, SHARP)
     first, again, other = (
         plan_ageing.fn(latents, cast, tiny_prior, entry(age), workspace=workspace)
         for age in (70, 70, 71)

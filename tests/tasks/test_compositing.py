@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +21,23 @@ CONSTANT = 0.1
 def layer(two_faces, tiny_prior, compact_alignment, workspace, tmp_path):
     """A constant change of the astronaut's face over the whole shot."""
 
-    def make(frames=FRAMES, *, matte=None, change=CONSTANT, **settings):
+    def make(
+        frames=FRAMES, *, matte=None, change=CONSTANT, defocus=(0.0,) * NUM_FRAMES, **settings
+    ):
         actor = ActorInShot.model_validate(
             {"actor": "astronaut", "target_age": 60, "track": 0, **settings}
         )
         cast = cast_actor.fn(
             two_faces.frame_set, two_faces.tracks, tiny_prior, actor, [], workspace=workspace
         )
-        path = tmp_path / f"changes_{frames}.npy"
+        path, plan = tmp_path / f"changes_{frames}_{defocus[-1]}.npy", tmp_path / "plan.npz"
+        np.savez(plan, first_frame=FRAMES.first, defocus=np.array(defocus))
         size = compact_alignment.size
         np.save(path, np.broadcast_to(np.float32(change), (len(frames), size, size, 3)))
         return ActorLayerRef(
             actor=actor,
             cast=cast,
-            plan=PlanRef(path="", digest="", source_age=40.0),
+            plan=PlanRef(path=str(plan), digest="", source_age=40.0),
             change=ChangesRef(path=str(path), digest=path.name, frames=frames),
             matte=None if matte is None else str(matte),
         )
@@ -99,6 +103,27 @@ def test_open_shutter_blurs_the_change_along_the_drift_of_the_face(two_faces, la
         [*_, (_, before, after, matte)] = chunk_frames(two_faces.frame_set, chunk)
         rough.append(np.abs(after.pixels - before.pixels)[matte == 1].mean())
     assert rough[1] < 0.97 * rough[0]  # by one pixel a frame
+
+
+def test_change_is_blurred_in_the_frames_where_the_face_is_out_of_focus(
+    two_faces, layer, composited
+):
+    stripes = 0.1 * np.sign(np.sin(np.arange(128) / 1.6))[None, :, None]
+    out_at_the_end = np.linspace(0, 4, NUM_FRAMES) / 128
+    settings = {"change": stripes, "detail": 0.0}
+
+    def roughness(chunk):
+        frames = chunk_frames(two_faces.frame_set, chunk)
+        return [np.abs(b.pixels - a.pixels)[m == 1].mean() for _, a, b, m in frames]
+
+    sharp = roughness(composited([layer(**settings)], shutter_angle=0.0))
+    racked = layer(defocus=tuple(out_at_the_end), **settings)
+    soft = roughness(composited([racked], shutter_angle=0.0))
+    assert soft[0] == sharp[0]
+    assert soft[-1] < 0.2 * sharp[-1]
+    assert all(later < 1.01 * earlier for earlier, later in pairwise(soft))
+    asked_for_none = roughness(composited([racked], shutter_angle=0.0, defocus=0.0))
+    assert asked_for_none == sharp
 
 
 def test_detail_of_the_manifest_steepens_the_change_and_is_composited_anew(

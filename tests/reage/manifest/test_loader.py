@@ -18,7 +18,7 @@ NAME = "lower-case letters, digits, _ and - (at most 64, starting with a letter 
 YAML = "keys and values, as in show: demo"
 PLATE_KEYS = (
     "uri, colourspace, ocio, exposure, pixel_aspect, frame_rate, first_frame, cut_in, cut_out, "
-    "shutter_angle, regrain, handles"
+    "shutter_angle, defocus, regrain, handles"
 )
 DELIVERY_KEYS = (
     "destination, master, review, version, endpoint_url, region, addressing_style, checksum_mode"
