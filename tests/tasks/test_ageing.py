@@ -12,6 +12,7 @@ from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
 from reage.registry.adapter_facts import TrainedFacts
 from reage.registry.adapters import register_adapter
+from reage.takes import ActorTake
 from reage.tracks import load_track, save_track
 from tasks.ageing import _at_ages, age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor
@@ -20,6 +21,7 @@ from tasks.gpu import loaded_prior
 from tasks.refs import AdapterRef, CastRef, LatentsRef
 
 FRAMES = FrameRange(1001, 1016)
+TAKE = ActorTake(frames=FRAMES, track_id=0, decided_by="track id")
 CURVE = {"keyframes": {1001: 30, 1016: 60}, "interpolation": "linear"}
 
 
@@ -34,16 +36,14 @@ def cast_fading(two_faces, tmp_path):
     seen = load_track(Path(two_faces.tracks.folder) / f"track_{two_faces.astronaut}.npz")
     rows = [0] * len(FRAMES)
 
-    def make(fade):
+    def make(fade, takes=(TAKE,)):
         arrays = ("landmarks", "raw_landmarks", "depths", "bridged", "yaw_deg", "pitch_deg")
         held = {name: getattr(seen, name)[rows] for name in arrays}
         fade = np.asarray(fade, np.float64)
         track = replace(seen, frames=FRAMES, fade=fade, presence=(fade > 0).astype(float), **held)
         path = tmp_path / f"track_{abs(hash(fade.tobytes()))}.npz"
         save_track(track, path)
-        return CastRef(
-            actor="ada", track_path=str(path), digest=path.stem, decided_by="", similarity=None
-        )
+        return CastRef(actor="ada", track_path=str(path), digest=path.stem, takes=takes)
 
     return make
 

@@ -49,19 +49,19 @@ def side(ref):
 
 def test_largest_face_is_cast_when_nothing_says_otherwise(cast):
     ref = cast()
-    assert (side(ref), ref.decided_by, ref.similarity) == ("left", "largest face", None)
+    assert (side(ref), ref.lead.decided_by, ref.lead.similarity) == ("left", "largest face", None)
 
 
 def test_track_id_of_the_manifest_decides(cast, two_faces):
     assert side(cast()) == "left", "and the ledger now knows this choice"
     ref = cast(track=two_faces.admiral)
-    assert (side(ref), ref.decided_by, ref.similarity) == ("right", "track id", None)
+    assert (side(ref), ref.lead.decided_by, ref.lead.similarity) == ("right", "track id", None)
 
 
 def test_track_id_of_the_manifest_outranks_photographs(cast, two_faces, tmp_path):
     references = [photograph(tmp_path / "a.jpg", astronaut_photograph())]
     ref = cast(track=two_faces.admiral, references=references)
-    assert (side(ref), ref.decided_by) == ("right", "track id")
+    assert (side(ref), ref.lead.decided_by) == ("right", "track id")
 
 
 def test_unknown_track_id_is_refused_with_those_there_are(cast):
@@ -75,8 +75,8 @@ def test_unknown_track_id_is_refused_with_those_there_are(cast):
 def test_photographs_choose_the_face_they_show(cast, compact_prior, tmp_path, picture, expected):
     references = [photograph(tmp_path / "reference.jpg", picture())]
     ref = cast(references=references, prior=compact_prior)
-    assert (side(ref), ref.decided_by) == (expected, "identity")
-    assert ref.similarity > 0.5
+    assert (side(ref), ref.lead.decided_by) == (expected, "identity")
+    assert ref.lead.similarity > 0.5
 
 
 def test_photograph_without_a_face_among_others_is_passed_over(cast, compact_prior, tmp_path):
