@@ -90,6 +90,7 @@ def followed_takes(
             track_id=track.track_id if is_actor else None,
             decided_by=BY_LIKENESS if is_actor else UNLIKE,
             similarity=choice.similarity,
+            nearest_id=None if is_actor else track.track_id,
         )
     nobody = {
         take: ActorTake(frames=take, track_id=None, decided_by=NO_FACE)

@@ -175,7 +175,7 @@ def _tile(label: str, value: float | None, form: str, limit: str, is_good: bool)
 
 def _charts(actor: ActorQC, report: QCReport) -> list[dict[str, Any]]:
     frames, limits = report.frames, report.thresholds
-    cuts = [take.frames.first for take in actor.takes[1:]]
+    cuts = _cuts(actor)
     age = [
         _series(actor, "before", "s-quiet", lambda f: f.source_age),
         _series(actor, "asked", "s-asked", lambda f: f.target_age),
@@ -218,8 +218,14 @@ def _coverage_chart(report: QCReport) -> dict[str, Any] | None:
         height=120,
         y_range=(0.0, max(1.25 * highest, 0.1)),
         decimals=1,
+        cuts=_cuts(report.actors[0]),
     )
     return _chart("Matte, % of the picture", series, svg)
+
+
+def _cuts(actor: ActorQC) -> list[int]:
+    """Frames that begin another take of the plate."""
+    return [take.frames.first for take in actor.takes[1:]]
 
 
 def _chart(title: str, series: Sequence[Series], svg: Markup) -> dict[str, Any]:

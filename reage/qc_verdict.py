@@ -162,10 +162,11 @@ def _track_reasons(actor: ActorQC, limits: QCThresholds) -> list[str]:
         reasons.append(f"{actor.actor}: the effect is faded out in {frames_in_words(faded)}")
     doubtful = [take for take in actor.takes if take.is_doubtful]
     if doubtful:
-        takes = ", ".join(str(take.frames) for take in doubtful)
+        takes = ", ".join(f"{take.frames} ({take.in_words()})" for take in doubtful)
+        known_ids = [take.track_id for take in actor.takes if take.has_actor]
         reasons.append(
-            f"{actor.actor}: not recognised among the faces of frames {takes}, which stay as they "
-            "are; list the actor's tracks as tracks in the shot manifest"
+            f"{actor.actor}: left out of frames {takes}; confirm with tracks: {known_ids} in the "
+            "shot manifest, or add the track that is theirs"
         )
     return reasons
 

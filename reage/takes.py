@@ -30,12 +30,14 @@ class ActorTake:
         decided_by: `track id`, `identity` (reference photographs), `largest face`, or `likeness` to
             the actor's other takes; without a track, `no likeness`, `not named` or `no face`.
         similarity: Cosine by which it was decided, of the most similar face; None without any.
+        nearest_id: In a take in which nobody is like enough, the track of the most similar face.
     """
 
     frames: FrameRange
     track_id: int | None
     decided_by: str
     similarity: float | None = None
+    nearest_id: int | None = None
 
     @property
     def has_actor(self) -> bool:
@@ -53,7 +55,7 @@ class ActorTake:
         if self.has_actor:
             return f"track {self.track_id}, chosen by {self.decided_by}{likeness}"
         reasons = {
-            UNLIKE: f"not recognised, likeness{likeness} at most",
+            UNLIKE: f"not recognised, most like is track {self.nearest_id} with{likeness}",
             UNNAMED: "left as it is, as the manifest names none of its tracks",
             NO_FACE: "no face",
         }

@@ -95,7 +95,7 @@ def test_report_tells_takes_apart_and_that_the_third_was_left_alone(delivered):
     measured = [n for n, f in faces.items() if f["measured_age"] is not None]
     assert measured == list(range(1001, 1011))
     assert qc["verdict"]["status"] == "needs review"
-    assert any("not recognised among the faces of frames 1011-1015" in r
+    assert any("left out of frames 1011-1015" in r
                for r in qc["verdict"]["reasons"])  # fmt: skip
     assert "1011-1015 not recognised" in _file(folder, "qc_page").read_text()
 

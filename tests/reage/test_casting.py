@@ -49,6 +49,7 @@ def test_actor_is_who_looks_like_the_lead_in_each_take_and_nobody_where_none_doe
     assert second.similarity >= 0.9
     assert (third.track_id, third.decided_by, third.is_doubtful) == (None, "no likeness", True)
     assert third.similarity < 0.7
+    assert (second.nearest_id, third.nearest_id) == (None, 3)
 
 
 def test_take_without_any_face_is_no_doubt():

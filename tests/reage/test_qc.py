@@ -106,7 +106,13 @@ def cast_in_one_of_two_takes(reason):
     frames += [face(n, is_cast=False, **away) for n in range(1011, 1021)]
     takes = (
         ActorTake(frames=FrameRange(1001, 1010), track_id=0, decided_by="largest face"),
-        ActorTake(frames=FrameRange(1011, 1020), track_id=None, decided_by=reason),
+        ActorTake(
+            frames=FrameRange(1011, 1020),
+            track_id=None,
+            decided_by=reason,
+            similarity=0.41,
+            nearest_id=3,
+        ),
     )
     fine = report(frames)
     return replace(fine, actors=(replace(fine.actors[0], takes=takes),))
@@ -119,8 +125,8 @@ def test_take_that_is_known_to_be_without_the_actor_is_no_shortcoming(reason):
 
 def test_take_in_which_the_actor_was_not_recognised_is_to_be_looked_at():
     assert judge_report(cast_in_one_of_two_takes("no likeness")).reasons == (
-        "ada: not recognised among the faces of frames 1011-1020, which stay as they are; list the "
-        "actor's tracks as tracks in the shot manifest",
+        "ada: left out of frames 1011-1020 (not recognised, most like is track 3 with 0.41); "
+        "confirm with tracks: [0] in the shot manifest, or add the track that is theirs",
     )
 
 

@@ -135,7 +135,7 @@ def test_page_and_figures_tell_takes_apart():
     takes = (
         ActorTake(frames=FrameRange(1001, 1006), track_id=0, decided_by="largest face"),
         ActorTake(frames=FrameRange(1007, 1012), track_id=None, decided_by="no likeness",
-                  similarity=0.31),
+                  similarity=0.31, nearest_id=2),
     )  # fmt: skip
     [actor] = REPORT.actors
     frames = tuple(
@@ -146,7 +146,7 @@ def test_page_and_figures_tell_takes_apart():
     report = replace(REPORT, actors=(actor,))
     html = render_page(report)
     words = " ".join(outline(html).words)
-    assert "1007-1012 not recognised, likeness 0.31 at most" in words
+    assert "1007-1012 not recognised, most like is track 2 with 0.31" in words
     assert "0 lost, 0 faded, 6 in takes without them of 12 frames" in words
     assert "not in the take" in words
     assert html.count('class="cut"') == 4

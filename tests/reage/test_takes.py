@@ -58,8 +58,10 @@ def test_words_tell_of_every_take_which_track_or_why_none():
         "1009-1012 track 2, chosen by likeness 0.87"
     )
     assert takes_in_words(TAKES[:1]) == "track 0, chosen by largest face"
-    unlike = ActorTake(frames=FRAMES, track_id=None, decided_by="no likeness", similarity=0.3)
+    unlike = ActorTake(
+        frames=FRAMES, track_id=None, decided_by="no likeness", similarity=0.3, nearest_id=5
+    )
     unnamed = ActorTake(frames=FRAMES, track_id=None, decided_by="not named")
-    assert unlike.in_words() == "not recognised, likeness 0.30 at most"
+    assert unlike.in_words() == "not recognised, most like is track 5 with 0.30"
     assert unnamed.in_words() == "left as it is, as the manifest names none of its tracks"
     assert [take.is_doubtful for take in (*TAKES, unlike, unnamed)] == [False] * 3 + [True, False]

@@ -203,4 +203,7 @@ def test_take_without_the_actor_is_said_in_the_log_of_every_run(cast_takes, capl
         caplog.clear()
         cast_takes()
         [message] = [r.getMessage() for r in caplog.records if r.name == "tasks.casting"]
-        assert "actor=ada frames=1011-1015 reason='not recognised, likeness 0." in message
+        assert (
+            "actor=ada frames=1011-1015 reason='not recognised, most like is track 4 with 0."
+            in message
+        )
