@@ -22,8 +22,8 @@ from reage.registry.priors import PriorRecord
 from reage.takes import LEADING, ActorTake, parts
 
 # Measured for compact on nine clips, each one's beginning against its end in another exposure,
-# grade or size, the light evened: one person 0.73 or more in 90 % of pairs, at least 0.68; two
-# people at most 0.71 in 95 %, but 0.87 among men of one age on one set. For irse50 it is the limit
+# grade or size, the light evened: one person 0.74 or more in 90 % of pairs, at least 0.69; two
+# people at most 0.68 in 95 %, but 0.87 among men of one age on one set. For irse50 it is the limit
 # of collections.
 _LEAST_LIKENESS = {"compact": 0.7, "irse50": PortraitLimits().min_similarity}
 
