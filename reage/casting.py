@@ -1,16 +1,12 @@
-"""Which face is the actor's in every take of a plate, and the one track that comes of it.
+"""Which face is the actor's in every take of a plate.
 
 One take leads: the manifest's, else the one most like the reference photographs, else the one with
 the largest face. What the actor looks like there finds them in the other takes, and every take that
 is found takes part in finding more. Where nobody is like enough the actor is not; where two faces
 at once are, a person has to say. Knows nothing of networks: identity comes in as embeddings.
-
-T frames.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +15,11 @@ from reage.collection.consensus import choose_faces
 from reage.errors import FaceError
 from reage.framerange import FrameRange
 from reage.takes import BY_LIKENESS, NO_FACE, UNLIKE, UNNAMED, ActorTake
-from reage.tracks import TRACK_ARRAYS, Track, choose_track, described
+from reage.tracks import Track, choose_track, described
 
 Embeddings = Mapping[int, NDArray[np.float32]]
 
 LEAST_LEAD = 0.05  # of the cosine, by which a face must be more like the actor than one beside it
-_UNSEEN = ("presence", "bridged", "fade")  # of a track's arrays: nothing where it was not seen
 
 
 def named_takes(
@@ -169,37 +164,6 @@ def refuse_shared_faces(casts: Mapping[str, Sequence[ActorTake]]) -> None:
                     f"{take.frames}) for both, expected a face for each; give both actors "
                     "reference photographs, or list each one's tracks in the shot manifest"
                 )
-
-
-def joined(tracks: Sequence[Track], takes: Sequence[ActorTake]) -> Track:
-    """Joins the actor's tracks to one over all takes.
-
-    Where the face was not seen its landmarks stand still, as nearest in the take, or in a take
-    without the actor as before it (else after); presence and fade are 0 there.
-    """
-    own = [t for take in takes for t in tracks if t.track_id == take.track_id]
-    blocks, standing = [], own[0]
-    for take in takes:
-        standing = next((t for t in own if t.track_id == take.track_id), standing)
-        blocks.append(_over(standing, take.frames, is_there=take.has_actor))
-    arrays = {name: np.concatenate([block[name] for block in blocks]) for name in TRACK_ARRAYS}
-    frames = FrameRange(takes[0].frames.first, takes[-1].frames.last)
-    return replace(
-        own[0],
-        frames=frames,
-        appears=own[0].appears or own[0].frames.first not in takes[0].frames,
-        vanishes=own[-1].vanishes or own[-1].frames.last not in takes[-1].frames,
-        **arrays,
-    )
-
-
-def _over(track: Track, frames: FrameRange, *, is_there: bool) -> dict[str, NDArray[Any]]:
-    """A track's arrays over other frames, its ends held beyond it."""
-    numbers = np.arange(frames.first, frames.last + 1)
-    held = np.clip(numbers, track.frames.first, track.frames.last)
-    arrays = {name: getattr(track, name)[held - track.frames.first] for name in TRACK_ARRAYS}
-    seen = is_there & (held == numbers)
-    return {**arrays, **{name: arrays[name] * seen for name in _UNSEEN}}
 
 
 def _within(take: FrameRange, tracks: Sequence[Track]) -> list[Track]:

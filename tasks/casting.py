@@ -15,13 +15,13 @@ from models.ageing.prior import Prior
 from reage.casting import (
     Embeddings,
     followed_takes,
-    joined,
     named_takes,
     refuse_rivals,
     refuse_stranger,
 )
 from reage.collection.portrait_measures import PortraitLimits
 from reage.framerange import FrameRange
+from reage.joined_track import joined
 from reage.light import in_light, light_of
 from reage.manifest.shot import ActorInShot
 from reage.storage import file_digest
