@@ -13,6 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.consent import require_consent
 from flows.progress import ShotProgress, shot_progress
+from reage.casting import refuse_shared_faces
 from reage.delivery import DeliveryRef
 from reage.errors import RegistryError
 from reage.framerange import FrameRange
@@ -175,6 +176,7 @@ def render_shot(
             cast_actor(frame_set, tracks, prior, a, references(m), workspace=workspace)
             for a, m in zip(shot.actors, actors, strict=True)
         ]
+        refuse_shared_faces({cast.actor: cast.takes for cast in casts})
         chunks = shot.frames.chunks(chunk)
         plans = [
             _plan(frame_set, c, prior, a, adapter, chunks, workspace, progress)

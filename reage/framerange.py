@@ -89,6 +89,10 @@ class FrameRange:
             )
         return FrameRange(self.first - handles, self.last + handles)
 
+    def overlaps(self, other: "FrameRange") -> bool:
+        """Whether both ranges have a frame in common."""
+        return self.first <= other.last and other.first <= self.last
+
     def intersection(self, other: "FrameRange") -> "FrameRange":
         """Returns the frames common to both ranges.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from reage.flicker import FrameFlicker
 from reage.framerange import FrameRange
 from reage.image import Image
+from reage.takes import ActorTake
 
 _VISIBLE_FADE = 0.5  # below this the effect is mostly faded out and its age says little
 
@@ -72,6 +73,7 @@ class FaceFrame:
         presence: Confidence of the track, 0-1; 0 is lost.
         fade: How much of the effect is applied, 0-1.
         is_bridged: The face was not seen here; its place comes from its neighbours in time.
+        is_cast: The actor is in this frame's take.
         flicker: Against the frame before; None where it was not measured.
     """
 
@@ -83,6 +85,7 @@ class FaceFrame:
     presence: float = 1.0
     fade: float = 1.0
     is_bridged: bool = False
+    is_cast: bool = True
     flicker: FrameFlicker | None = None
 
     def __post_init__(self) -> None:
@@ -112,6 +115,7 @@ class ActorQC:
         frames: In order.
         adapter: Version of the adapter, or `none`.
         track: Which face, and how it was chosen, in words.
+        takes: Which face it is in each take of the plate, and how that was decided.
         consent_terms: What the consent record covers, in words.
     """
 
@@ -120,6 +124,7 @@ class ActorQC:
     frames: tuple[FaceFrame, ...]
     adapter: str = "none"
     track: str = ""
+    takes: tuple[ActorTake, ...] = ()
     consent_terms: str = ""
 
     def mean(self, pick: Callable[[FaceFrame], float | None]) -> float | None:
@@ -137,9 +142,10 @@ class ActorQC:
         choose = max if is_high_bad else min
         return choose(candidates, key=lambda frame: known(pick(frame)))
 
-    def share(self, holds: Callable[[FaceFrame], bool]) -> float:
-        """Returns the share of all frames for which `holds`."""
-        return sum(map(holds, self.frames)) / max(len(self.frames), 1)
+    @property
+    def cast_frames(self) -> tuple[FaceFrame, ...]:
+        """Those of takes with the actor."""
+        return tuple(frame for frame in self.frames if frame.is_cast)
 
 
 @dataclass(frozen=True, kw_only=True)

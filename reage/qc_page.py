@@ -140,8 +140,9 @@ def _actor_section(actor: ActorQC, report: QCReport) -> dict[str, Any]:
         "charts": _charts(actor, report),
         "num_frames": len(actor.frames),
         "num_bridged": sum(f.is_bridged for f in actor.frames),
-        "num_lost": sum(f.presence == 0 for f in actor.frames),
-        "num_faded": sum(not f.is_visible for f in actor.frames),
+        "num_lost": sum(f.presence == 0 for f in actor.cast_frames),
+        "num_faded": sum(not f.is_visible for f in actor.cast_frames),
+        "num_away": len(actor.frames) - len(actor.cast_frames),
     }
 
 
@@ -174,6 +175,7 @@ def _tile(label: str, value: float | None, form: str, limit: str, is_good: bool)
 
 def _charts(actor: ActorQC, report: QCReport) -> list[dict[str, Any]]:
     frames, limits = report.frames, report.thresholds
+    cuts = _cuts(actor)
     age = [
         _series(actor, "before", "s-quiet", lambda f: f.source_age),
         _series(actor, "asked", "s-asked", lambda f: f.target_age),
@@ -187,15 +189,16 @@ def _charts(actor: ActorQC, report: QCReport) -> list[dict[str, Any]]:
         _series(actor, "change", "s-asked", change_of),
     ]
     return [
-        _chart("Apparent age, years", age, line_chart(age, frames=frames, decimals=0)),
+        _chart("Apparent age, years", age, line_chart(age, frames=frames, decimals=0, cuts=cuts)),
         _chart(
             "Identity similarity to the plate's face", identity,
             line_chart(identity, frames=frames, y_range=(min(0.0, _lowest(identity)), 1.0),
-                       limit=limits.min_identity, height=150, decimals=2)),
+                       limit=limits.min_identity, height=150, decimals=2, cuts=cuts)),
         _chart("Difference to the frame before along the plate's motion, % of full scale", flicker,
-               line_chart(_in_percent(flicker), frames=frames, height=180, decimals=1)),
+               line_chart(_in_percent(flicker), frames=frames, height=180, decimals=1, cuts=cuts)),
         _chart("Track confidence", presence,
-               line_chart(presence, frames=frames, y_range=(0.0, 1.0), height=120, decimals=1)),
+               line_chart(presence, frames=frames, y_range=(0.0, 1.0), height=120, decimals=1,
+                          cuts=cuts)),
         {"title": "Track", "legend": _STATES, "svg": state_strip(_states(actor), frames=frames)},
     ]  # fmt: skip
 
@@ -215,8 +218,14 @@ def _coverage_chart(report: QCReport) -> dict[str, Any] | None:
         height=120,
         y_range=(0.0, max(1.25 * highest, 0.1)),
         decimals=1,
+        cuts=_cuts(report.actors[0]),
     )
     return _chart("Matte, % of the picture", series, svg)
+
+
+def _cuts(actor: ActorQC) -> list[int]:
+    """Frames that begin another take of the plate."""
+    return [take.frames.first for take in actor.takes[1:]]
 
 
 def _chart(title: str, series: Sequence[Series], svg: Markup) -> dict[str, Any]:
@@ -225,7 +234,7 @@ def _chart(title: str, series: Sequence[Series], svg: Markup) -> dict[str, Any]:
 
 
 def _series(actor: ActorQC, label: str, css_class: str, pick: Any) -> Series:
-    values = [(frame.frame_number, pick(frame)) for frame in actor.frames]
+    values = [(f.frame_number, pick(f) if f.is_cast else None) for f in actor.frames]
     return Series(label=label, css_class=css_class, values=values)
 
 
@@ -245,7 +254,7 @@ def _lowest(series: Sequence[Series]) -> float:
 
 
 _STATES = [("t-followed", "followed"), ("t-bridged", "bridged"), ("t-faded", "fading"),
-           ("t-lost", "lost")]  # fmt: skip
+           ("t-lost", "lost"), ("t-away", "not in the take")]  # fmt: skip
 
 
 def _states(actor: ActorQC) -> list[State]:
@@ -264,6 +273,8 @@ def _states(actor: ActorQC) -> list[State]:
 
 
 def _state_of(frame: FaceFrame) -> tuple[str, str]:
+    if not frame.is_cast:
+        return _STATES[4]
     if frame.is_bridged:
         return _STATES[1]
     if frame.presence == 0:
@@ -284,7 +295,8 @@ def _actor_dict(actor: ActorQC) -> dict[str, Any]:
         "mean_change_residual": actor.mean(change_of),
         "mean_sharpness_kept": actor.mean(sharpness_of),
         "num_bridged": sum(f.is_bridged for f in actor.frames),
-        "num_faded": sum(not f.is_visible for f in actor.frames),
+        "num_faded": sum(not f.is_visible for f in actor.cast_frames),
+        "takes": [asdict(take) for take in actor.takes],
         "frames": [asdict(frame) for frame in actor.frames],
     }
 

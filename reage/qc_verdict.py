@@ -153,12 +153,21 @@ def _figures(limits: QCThresholds) -> tuple[_Figure, ...]:
 
 def _track_reasons(actor: ActorQC, limits: QCThresholds) -> list[str]:
     reasons = []
-    unseen = [f.frame_number for f in actor.frames if f.is_bridged or f.presence == 0]
-    if len(unseen) > limits.max_bridged_share * len(actor.frames):
+    frames = actor.cast_frames
+    unseen = [f.frame_number for f in frames if f.is_bridged or f.presence == 0]
+    if len(unseen) > limits.max_bridged_share * len(frames):
         reasons.append(f"{actor.actor}: the face was not seen in {frames_in_words(unseen)}")
-    faded = [f.frame_number for f in actor.frames if not f.is_visible]
-    if len(faded) > limits.max_faded_share * len(actor.frames):
+    faded = [f.frame_number for f in frames if not f.is_visible]
+    if len(faded) > limits.max_faded_share * len(frames):
         reasons.append(f"{actor.actor}: the effect is faded out in {frames_in_words(faded)}")
+    doubtful = [take for take in actor.takes if take.is_doubtful]
+    if doubtful:
+        takes = ", ".join(f"{take.frames} ({take.in_words()})" for take in doubtful)
+        known_ids = [take.track_id for take in actor.takes if take.has_actor]
+        reasons.append(
+            f"{actor.actor}: left out of frames {takes}; confirm with tracks: {known_ids} in the "
+            "shot manifest, or add the track that is theirs"
+        )
     return reasons
 
 

@@ -1,12 +1,12 @@
 """Small inline SVG charts over frame numbers or strengths, coloured by the page's style sheet.
 
-Classes used: `grid`, `tick`, `legend`, `limit`, and one of the caller's for each series or state.
-Every text is escaped. Knows nothing of what is plotted.
+Classes used: `grid`, `tick`, `legend`, `limit`, `cut`, and one of the caller's for each series or
+state. Every text is escaped. Knows nothing of what is plotted.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -41,6 +41,7 @@ def line_chart(
     y_range: tuple[float, float] | None = None,
     limit: float | None = None,
     decimals: int = 1,
+    cuts: Sequence[int] = (),
 ) -> Markup:
     """Draws lines over frame numbers.
 
@@ -51,10 +52,13 @@ def line_chart(
         y_range: Of the vertical axis; fitted to the values when None.
         limit: A threshold to mark.
         decimals: Of the vertical axis's labels.
+        cuts: Frames that begin another take; lines break before them.
     """
     axis = _frame_axis(frames, _TOP, height - _BOTTOM)
+    axis += _cut_marks(cuts, frames, _TOP, height - _BOTTOM)
+    lines = [_broken(line, cuts) for line in series]
     return _lines(
-        series, axis, lambda frame: x_of(frame, frames), height=height, y_range=y_range,
+        lines, axis, lambda frame: x_of(frame, frames), height=height, y_range=y_range,
         limit=limit, decimals=decimals,
     )  # fmt: skip
 
@@ -204,6 +208,21 @@ def _frame_axis(frames: FrameRange, top: float, bottom: float) -> Markup:
             + _text(x_of(number, frames), bottom + 18, str(number), "middle")
         )
     return Markup("").join(parts)
+
+
+def _cut_marks(cuts: Sequence[int], frames: FrameRange, top: float, bottom: float) -> Markup:
+    upright = Markup('<line class="cut" x1="{}" x2="{}" y1="{}" y2="{}"/>')
+    edges = [_short((x_of(cut - 1, frames) + x_of(cut, frames)) / 2) for cut in cuts]
+    marks = [upright.format(x, x, _short(top), _short(bottom)) for x in edges]
+    return Markup("").join(marks)
+
+
+def _broken(line: Series, cuts: Sequence[int]) -> Series:
+    """The line with a gap before each of the cuts."""
+    values: list[tuple[int, float | None]] = []
+    for number, value in line.values:
+        values += [(number, None)] * (number in cuts) + [(number, value)]
+    return replace(line, values=values)
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> Markup:

@@ -21,7 +21,7 @@ from reage.steadying import smooth, steady_landmarks
 from reage.visibility import fade, head_pose, runs
 
 _MIN_SEEN = 3  # frames: a shorter track is a detector's mistake
-_ARRAYS = (
+TRACK_ARRAYS = (
     "landmarks",
     "raw_landmarks",
     "depths",
@@ -218,7 +218,7 @@ def choose_track(
 
 def save_track(track: Track, path: Path) -> None:
     """Writes a track as .npz; the same track gives the same bytes."""
-    whole = {name: getattr(track, name) for name in _ARRAYS}
+    whole = {name: getattr(track, name) for name in TRACK_ARRAYS}
     numbers = np.array(
         [track.track_id, track.frames.first, track.frames.last, *track.picture_size], np.int64
     )
@@ -234,7 +234,7 @@ def load_track(path: Path) -> Track:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
+            arrays = {name: file[name] for name in TRACK_ARRAYS}
             track_id, first, last, width, height = (int(n) for n in file["numbers"])
             appears, vanishes = (bool(end) for end in file["ends"])
     except (ValueError, KeyError, OSError) as error:
@@ -310,9 +310,11 @@ def _renumbered(tracks: list[Track]) -> list[Track]:
     return [replace(track, track_id=number) for number, track in enumerate(ordered)]
 
 
-def _listed(tracks: Sequence[Track]) -> str:
-    def described(track: Track) -> str:
-        width, height = track.mean_size
-        return f"{track.track_id} ({width:.0f}x{height:.0f} px, frames {track.frames})"
+def described(track: Track) -> str:
+    """Returns a track's number, size and frames in words."""
+    width, height = track.mean_size
+    return f"{track.track_id} ({width:.0f}x{height:.0f} px, frames {track.frames})"
 
+
+def _listed(tracks: Sequence[Track]) -> str:
     return ", ".join(described(track) for track in tracks)

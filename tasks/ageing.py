@@ -1,12 +1,13 @@
 """The network's part: who the actor is, what the encoder sees, and the change the decoder makes.
 
-All results are in crop space. Latents are steadied over the whole shot before anything is decoded,
-and the ageing direction is one for the shot, so a chunk decodes to the same frames wherever it is
-cut.
+All results are in crop space. Latents are steadied over whole takes before anything is decoded, and
+the ageing direction is one for the shot, so a chunk decodes to the same frames wherever it is cut,
+and a cut is as sharp as the plate's. Takes without the actor are neither encoded nor decoded.
 """
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from models.ageing.adapter import Adapter
 from models.ageing.prior import Prior
 from models.landscape.even import place_at
 from reage.colour import luma
-from reage.defocus import SIDE, defocus, fineness
+from reage.defocus import BLURS_PX, SIDE, defocus, fineness
 from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest.fields import YOUNGEST
 from reage.manifest.shot import ActorInShot
 from reage.surface.key_frame import choose_key_frame, crop_sharpness
+from reage.takes import best_rows, rows_of
 from reage.tracks import Track, load_track
 from reage.workspace import Workspace
 from tasks.crops import Cropper, batches, filled, plate_frames, to_tensor
@@ -61,15 +63,26 @@ def encode_chunk(
     *,
     workspace: Workspace,
 ) -> LatentsRef:
-    """Encodes the actor's crop of every frame: latents, apparent age, crops, how fine they are."""
+    """Encodes the actor's crop of every frame: latents, apparent age, crops, how fine they are.
+
+    All are 0 in takes without the actor.
+    """
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
+        parts = cast.parts(frames)
         fine: list[NDArray[np.float32]] = []
-        crops = _crops(frame_set, Cropper.of(cast, network), frames, fine)
-        parts = [_encode(network, batch) for batch in batches(crops, BATCH)]
-        found = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-        np.savez(folder / "latents.npz", fineness=np.stack(fine), **found)
+        crops = _crops(frame_set, Cropper.of(cast, network), parts, fine)
+        encoded = _blank(network, len(frames))
+        shown = [frames.index_of(frame) for part in parts for frame in part]
+        remaining = iter(shown)
+        for batch in batches(crops, BATCH):
+            rows = list(islice(remaining, len(batch)))
+            for name, values in _encode(network, batch).items():
+                encoded[name][rows] = values
+        for row, ratios in zip(shown, fine, strict=True):
+            encoded["fineness"][row] = ratios
+        np.savez(folder / "latents.npz", **encoded)
         return {"num_frames": len(frames)}
 
     step = workspace.step(
@@ -93,7 +106,7 @@ def plan_ageing(
     *,
     workspace: Workspace,
 ) -> PlanRef:
-    """Steadies the latents over the shot and finds the shot's one ageing direction.
+    """Steadies the latents over each take and finds the shot's one ageing direction.
 
     The source age is the manifest's, or the median apparent age over frames where the face is well
     seen. Offsets are averaged over the best-seen frames and evaluated at the source age and on a
@@ -114,8 +127,13 @@ def plan_ageing(
         targets = np.array([actor.target_age_at(frame) for frame in frames])
         grid = _age_grid(targets)
         _check_ages(prior, grid)
-        best = np.sort(np.argsort(-seen, kind="stable")[:DIRECTION_FRAMES])
-        steadied = _steadied(w_plus, seen)
+        takes = [rows_of(part, frames) for part in cast.parts(frames)]
+        steadied, is_cast = np.zeros_like(w_plus), np.zeros(len(frames), bool)
+        blurs = np.zeros(len(frames))
+        for rows in takes:
+            steadied[rows], is_cast[rows] = _steadied(w_plus[rows], seen[rows]), True
+            blurs[rows] = defocus(fine[rows], seen[rows])
+        best = best_rows(seen, takes, count=DIRECTION_FRAMES)
         sharpness = np.array([crop_sharpness(crop) for crop in crops])
         key_frame = _key_frame(actor, track, sharpness)
         offsets = _offsets(
@@ -135,7 +153,8 @@ def plan_ageing(
             grid=grid,
             target_age=targets,
             sharpness=sharpness,
-            defocus=defocus(fine, seen),
+            defocus=blurs,
+            is_cast=is_cast,
             **offsets,
         )
         return {"source_age": source_age, "key_frame": key_frame}
@@ -162,7 +181,10 @@ def plan_ageing(
 def age_chunk(
     plan: PlanRef, prior: PriorRef, frames: FrameRange, *, workspace: Workspace
 ) -> ChangesRef:
-    """Decodes the change of every frame: synthesis at the target less at the source age."""
+    """Decodes the change of every frame: synthesis at the target less at the source age.
+
+    It is 0 in takes without the actor.
+    """
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
@@ -176,10 +198,11 @@ def age_chunk(
             folder / "changes.npy", "w+", np.dtype(np.float32), (len(frames), size, size, 3)
         )
         step = max(1, min(BATCH, BATCH_PIXELS // size**2))
-        for first in range(0, len(frames), step):
-            part = slice(first, first + step)
+        shown = np.flatnonzero(data["is_cast"][rows])
+        for first in range(0, len(shown), step):
+            part = shown[first : first + step]
             latents = (filled(w_plus[part], step) for w_plus in (before, after))
-            changes[part] = _change(network, *latents)[: len(before[part])]
+            changes[part] = _change(network, *latents)[: len(part)]
         changes.flush()
         return {"num_frames": len(frames)}
 
@@ -190,14 +213,25 @@ def age_chunk(
 def _crops(
     frame_set: FrameSetRef,
     cropper: Cropper,
-    frames: FrameRange,
+    parts: Sequence[FrameRange],
     fine: list[NDArray[np.float32]],
 ) -> Iterator[NDArray[np.float32]]:
     """Yields the crop of every frame; adds to `fine` what `fineness` says of it."""
-    for frame, image in plate_frames(frame_set, frames):
-        crop, looked_at = cropper.crops(frame, image, cropper.size, SIDE)
-        fine.append(fineness(luma(looked_at)))
-        yield crop
+    for part in parts:
+        for frame, image in plate_frames(frame_set, part):
+            crop, looked_at = cropper.crops(frame, image, cropper.size, SIDE)
+            fine.append(fineness(luma(looked_at)))
+            yield crop
+
+
+def _blank(prior: Prior, count: int) -> dict[str, NDArray[Any]]:
+    config = prior.config
+    return {
+        "w_plus": np.zeros((count, config.num_layers, config.latent_size), np.float32),
+        "apparent_age": np.zeros(count, np.float32),
+        "crops": np.zeros((count, config.crop_size, config.crop_size, 3), np.float16),
+        "fineness": np.zeros((count, len(BLURS_PX)), np.float32),
+    }
 
 
 @torch.inference_mode()
@@ -293,7 +327,13 @@ def _steadied(w_plus: NDArray[np.float32], seen: NDArray[np.float64]) -> NDArray
 def _key_frame(actor: ActorInShot, track: Track, sharpness: NDArray[np.float64]) -> int | None:
     if actor.temporal.mode != "keyframe":
         return None
-    return actor.temporal.key_frame or choose_key_frame(track, sharpness)
+    asked = actor.temporal.key_frame
+    if asked is not None and track.fade[track.frames.index_of(asked)] <= 0.0:
+        raise FaceError(
+            f"actor {actor.actor}: temporal.key_frame: got {asked}, expected a frame that shows "
+            "the face; leave key_frame out and the one that shows it best is taken"
+        )
+    return asked or choose_key_frame(track, sharpness)
 
 
 def _held(w_plus: NDArray[np.float32], row: int) -> NDArray[np.float32]:

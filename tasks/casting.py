@@ -1,7 +1,9 @@
 """Which of the tracked faces is the actor."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,29 @@ from numpy.typing import NDArray
 from prefect import task
 
 from models.ageing.prior import Prior
+from reage.casting import (
+    Embeddings,
+    followed_takes,
+    named_takes,
+    refuse_rivals,
+    refuse_stranger,
+)
+from reage.collection.portrait_measures import PortraitLimits
 from reage.framerange import FrameRange
+from reage.joined_track import joined
+from reage.light import in_light, light_of
 from reage.manifest.shot import ActorInShot
 from reage.storage import file_digest
+from reage.takes import BY_REFERENCES, BY_SIZE, BY_TRACK, ActorTake
 from reage.tracks import Track, choose_track, load_track, save_track
 from reage.workspace import Workspace
-from tasks.crops import Cropper, plate_frames
+from tasks.crops import Crop, Cropper, plate_frames
 from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
 from tasks.portraits import mean_embedding, reference_embedding
 from tasks.refs import CastRef, FrameSetRef, PriorRef, TracksRef
+
+log = logging.getLogger(__name__)
 
 FRAMES_PER_TRACK = 6
 
@@ -34,86 +49,140 @@ def cast_actor(
     *,
     workspace: Workspace,
 ) -> CastRef:
-    """Chooses the actor's track: the manifest's, else by identity, else the largest face.
+    """Chooses the actor's track in every take: the manifest's, else by identity.
+
+    One take leads: that of the manifest's track, else of the face most like the references, else of
+    the largest face. In the others the actor is who looks like the actor of that one.
 
     Args:
         references: Places of photographs of the actor alone; may be empty.
 
     Raises:
-        FaceError: The track asked for does not exist, or no reference photograph shows a face.
+        FaceError: The track asked for does not exist, no reference photograph shows a face, nobody
+            is like them, or two faces at once are.
         PhotographError: A reference photograph cannot be read.
     """
     photographs = [local_path(place, workspace) for place in references]
 
     def produce(folder: Path) -> dict[str, Any]:
         found = [load_track(Path(tracks.folder) / f"track_{i}.npz") for i in tracks.track_ids]
-        reference, embeddings = None, None
-        if photographs and actor.track is None:
-            network = loaded_prior(prior)
-            reference = reference_embedding(photographs, network)
-            embeddings = {t.track_id: _track_embedding(frame_set, t, network) for t in found}
-        chosen = choose_track(
-            found, embeddings=embeddings, reference=reference, track_id=actor.track
-        )
-        save_track(_over(chosen, frame_set.frames), folder / "track.npz")
-        return _facts(actor, chosen, embeddings, reference)
+        takes = _over(tracks.takes, frame_set.frames)
+        if actor.tracks is not None:
+            chosen = named_takes(found, takes, actor.tracks, actor=actor.actor)
+        else:
+            faces = _Faces(frame_set, found, takes, prior, actor)
+            chosen = faces.cast(photographs)
+        save_track(joined(found, chosen), folder / "track.npz")
+        return {"takes": [asdict(take) for take in chosen]}
 
     step = workspace.step(
         "cast",
         produce,
         tracks=tracks.digest,
+        frames=frame_set.frames,
         prior=prior.content,
         actor=actor.actor,
         track=actor.track,
+        listed=actor.tracks,
         references=[file_digest(Path(path)) for path in photographs],
     )
+    takes = tuple(_recalled(fields) for fields in step.facts["takes"])
+    for take in takes:
+        if not take.has_actor:
+            log.warning(
+                "take left as it is actor=%s frames=%s reason=%r",
+                actor.actor,
+                take.frames,
+                take.in_words(),
+            )
     return CastRef(
         actor=actor.actor,
         track_path=str(step.folder / "track.npz"),
         digest=step.digest,
-        decided_by=step.facts["decided_by"],
-        similarity=step.facts["similarity"],
+        takes=takes,
     )
 
 
-def _over(track: Track, frames: FrameRange) -> Track:
-    """Returns the track stretched over all frames of the shot, faded out where it was not seen."""
-    before, after = track.frames.first - frames.first, frames.last - track.frames.last
+class _Faces:
+    """The faces of a shot, among which one actor is looked for."""
 
-    def held(values: NDArray[Any]) -> NDArray[Any]:
-        return np.pad(values, [(before, after)] + [(0, 0)] * (values.ndim - 1), mode="edge")
+    def __init__(
+        self,
+        frame_set: FrameSetRef,
+        tracks: Sequence[Track],
+        takes: Sequence[FrameRange],
+        prior: PriorRef,
+        actor: ActorInShot,
+    ) -> None:
+        self._frame_set, self._tracks, self._takes = frame_set, tracks, takes
+        self._prior, self._actor = prior, actor
 
-    def unseen(values: NDArray[Any]) -> NDArray[Any]:
-        return np.pad(values, (before, after))
+    def cast(self, photographs: Sequence[str]) -> tuple[ActorTake, ...]:
+        """Casts the actor of whom these are photographs in every take."""
+        asked = self._actor.track
+        if photographs and asked is None:
+            lead = self._like(photographs)
+        else:
+            track = choose_track(self._tracks, track_id=asked)
+            lead = self._led_by(track, BY_SIZE if asked is None else BY_TRACK)
+        if len(self._takes) == 1:
+            return (lead,)
+        [track] = [track for track in self._tracks if track.track_id == lead.track_id]
+        return followed_takes(
+            self._tracks,
+            self._takes,
+            lead,
+            actor=self._actor.actor,
+            embeddings=self._embeddings(light_of(self._crops[track.track_id])),
+            least=self._prior.least_likeness,
+        )
 
-    return replace(
-        track,
-        frames=frames,
-        landmarks=held(track.landmarks),
-        raw_landmarks=held(track.raw_landmarks),
-        depths=held(track.depths),
-        presence=unseen(track.presence),
-        bridged=unseen(track.bridged),
-        yaw_deg=held(track.yaw_deg),
-        pitch_deg=held(track.pitch_deg),
-        fade=unseen(track.fade),
-    )
+    def _like(self, photographs: Sequence[str]) -> ActorTake:
+        reference = reference_embedding(photographs, self._network)
+        embeddings = self._embeddings()
+        track = choose_track(self._tracks, embeddings=embeddings, reference=reference)
+        likeness = {number: float(own @ reference) for number, own in embeddings.items()}
+        actor, least = self._actor.actor, PortraitLimits().min_similarity
+        refuse_stranger(track, likeness[track.track_id], least=least, actor=actor)
+        refuse_rivals(track, self._tracks, likeness, least=least, actor=actor)
+        return self._led_by(track, BY_REFERENCES, likeness[track.track_id])
+
+    def _led_by(self, track: Track, reason: str, similarity: float | None = None) -> ActorTake:
+        [take] = [take for take in self._takes if track.frames.first in take]
+        return ActorTake(
+            frames=take, track_id=track.track_id, decided_by=reason, similarity=similarity
+        )
+
+    def _embeddings(self, light: NDArray[np.float64] | None = None) -> Embeddings:
+        """Unit identity embedding of every track by its number, seen in a light, else as it is."""
+
+        def seen(crops: list[Crop]) -> list[Crop]:
+            return crops if light is None else in_light(crops, light)
+
+        return {i: mean_embedding(self._network, seen(crops)) for i, crops in self._crops.items()}
+
+    @cached_property
+    def _network(self) -> Prior:
+        return loaded_prior(self._prior)
+
+    @cached_property
+    def _crops(self) -> dict[int, list[Crop]]:
+        """Some crops of every track by its number."""
+        return {t.track_id: _crops(self._frame_set, t, self._network) for t in self._tracks}
 
 
-def _facts(
-    actor: ActorInShot,
-    chosen: Track,
-    embeddings: Mapping[int, NDArray[np.float32]] | None,
-    reference: NDArray[np.float32] | None,
-) -> dict[str, Any]:
-    if actor.track is not None:
-        return {"decided_by": "track id", "similarity": None}
-    if embeddings is None or reference is None:
-        return {"decided_by": "largest face", "similarity": None}
-    return {"decided_by": "identity", "similarity": float(embeddings[chosen.track_id] @ reference)}
+def _over(takes: Sequence[FrameRange], frames: FrameRange) -> list[FrameRange]:
+    """The takes, the first and the last reaching to the ends of `frames`."""
+    firsts = [frames.first, *(take.first for take in takes[1:])]
+    lasts = [*(take.last for take in takes[:-1]), frames.last]
+    return [FrameRange(first, last) for first, last in zip(firsts, lasts, strict=True)]
 
 
-def _track_embedding(frame_set: FrameSetRef, track: Track, prior: Prior) -> NDArray[np.float32]:
+def _recalled(fields: dict[str, Any]) -> ActorTake:
+    return ActorTake(**{**fields, "frames": FrameRange(**fields["frames"])})
+
+
+def _crops(frame_set: FrameSetRef, track: Track, prior: Prior) -> list[Crop]:
     cropper = Cropper(track, prior)
     seen = [f for f in track.frames if track.fade[track.frames.index_of(f)] > 0.5]
     seen = seen or list(track.frames)
@@ -122,4 +191,4 @@ def _track_embedding(frame_set: FrameSetRef, track: Track, prior: Prior) -> NDAr
     for frame in chosen:
         [(_, image)] = plate_frames(frame_set, FrameRange(frame, frame))
         crops.append(cropper.crop(frame, image))
-    return mean_embedding(prior, crops)
+    return crops

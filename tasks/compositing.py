@@ -17,6 +17,7 @@ from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.grain.model import Grain
 from reage.patches import PatchWriter
+from reage.takes import velocities
 from reage.video import PlateInfo, plate_digest, probe, read_frames
 from reage.workspace import Workspace
 from tasks.crops import Cropper, plate_frames, plate_info
@@ -110,7 +111,7 @@ def _actor_layers(
     with np.load(ref.plan.path) as plan:
         blurs, first = plan["defocus"], int(plan["first_frame"])
     places = track.landmarks.mean(axis=1)
-    velocity = np.gradient(places, axis=0) if len(places) > 1 else np.zeros_like(places)
+    velocity = velocities(places, ref.cast.takes, track.frames)
     mattes = repeat(None) if limit is None else _coverage(limit, frames)
     for frame, matte in zip(frames, mattes, strict=False):
         index = track.frames.index_of(frame)

@@ -17,6 +17,7 @@ from reage.colour import luma
 from reage.framerange import FrameRange
 from reage.surface.carrying import render, unwrap
 from reage.surface.chart import Chart, visibility
+from reage.surface.key_frame import usual_sharpness
 from reage.surface.registration import SIDE, resized
 from reage.surface.skin import Sample
 from tasks.crops import Cropper, crop_from_synthesis
@@ -39,6 +40,7 @@ class FaceSurface:
 
     Attributes:
         frames: Of the shot.
+        takes: Those that show the actor, between cuts; nothing is asked of the others.
         ages: The age each frame shows, years, (T,); where that stays and the adapter's strength is
             keyframed, the strength in its stead, all of it counting as some decades.
         landmarks: (T, K, 2) pixels of synthesised crops.
@@ -48,6 +50,7 @@ class FaceSurface:
     """
 
     frames: FrameRange
+    takes: tuple[FrameRange, ...]
     ages: NDArray[np.float64]
     landmarks: NDArray[np.float64]
     depths: NDArray[np.float64]
@@ -63,11 +66,12 @@ class FaceSurface:
         ways = [cropper.plate_from_synthesis(frame).inverse() for frame in track.frames]
         with np.load(plan.path) as planned:
             ages, sharpness = _keyframed(planned), planned["sharpness"]
-        enough = max(_SHARP_ENOUGH * float(np.percentile(sharpness, 90)), 1e-12)
+        enough = _SHARP_ENOUGH * usual_sharpness(sharpness, track.fade)
         sharp = np.clip(sharpness / enough, 0.0, 1.0) ** 2
         pairs = list(zip(ways, track.landmarks, track.depths, strict=True))
         return cls(
             frames=track.frames,
+            takes=tuple(cast.parts(track.frames)),
             ages=np.asarray(ages, np.float64),
             landmarks=np.stack([way.apply(points) for way, points, _ in pairs]),
             depths=np.stack([way.scale * depths for way, _, depths in pairs]),
@@ -85,18 +89,21 @@ class FaceSurface:
         """On which changes are laid out."""
         return self._chart(min(int(_TEXELS_PER_PIXEL * self.size), _LARGEST_CHART))
 
-    def plates(self, latents: Sequence[LatentsRef]) -> Iterator[tuple[Pixels, Pixels]]:
-        """Yields the plate's luma on the chart of n texels and its confidence, of every frame."""
+    def plates(
+        self, latents: Sequence[LatentsRef], takes: Sequence[FrameRange]
+    ) -> Iterator[tuple[int, Pixels, Pixels]]:
+        """Yields row, plate's luma on the chart of n texels and its confidence, frame by frame."""
         chart, way = self._registering, crop_from_synthesis(self.prior)
-        row = 0
         for ref in latents:
             with np.load(ref.path) as encoded:
                 crops = encoded["crops"]
-            for crop in crops:
+            for frame, crop in zip(ref.frames, crops, strict=True):
+                if not any(frame in take for take in takes):
+                    continue
+                row = self.frames.index_of(frame)
                 shading = luma(crop.astype(np.float32))
                 plate = unwrap(shading[..., None], way.apply(self.landmarks[row]), chart)[..., 0]
-                yield plate, self._confidence(row, chart)
-                row += 1
+                yield row, plate, self._confidence(row, chart)
 
     def samples(
         self, changes: Sequence[ChangesRef], frames: FrameRange, flows: Flows

@@ -17,9 +17,10 @@ from models.ageing.prior import Prior
 from reage.workspace import Workspace
 from tasks.crops import Crop, Cropper, chunk_frames, to_tensor
 from tasks.gpu import loaded_prior
-from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, MeasuresRef, PriorRef
+from tasks.refs import ActorLayerRef, CastRef, ChunkRef, FrameSetRef, MeasuresRef, PriorRef
 
 BATCH = 8
+FIGURES = ("plate_age", "result_age", "similarity")
 
 
 @task(name="measure chunk")
@@ -34,15 +35,13 @@ def measure_chunk(
     """Estimates, for every frame and actor, the age shown and the likeness to the plate's face.
 
     Writes `measures.json`: per actor `plate_age`, `result_age` (years) and `similarity` (cosine),
-    one entry per frame.
+    one entry per frame, null in takes without the actor.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
         figures = {
-            ref.actor.actor: _measure(
-                network, _crop_pairs(frame_set, chunk, Cropper.of(ref.cast, network))
-            )
+            ref.actor.actor: _measure(network, _crop_pairs(frame_set, chunk, ref.cast, network))
             for ref in layers
         }
         (folder / "measures.json").write_text(json.dumps(figures))
@@ -55,22 +54,30 @@ def measure_chunk(
 
 
 def _crop_pairs(
-    frame_set: FrameSetRef, chunk: ChunkRef, cropper: Cropper
-) -> Iterator[tuple[Crop, Crop]]:
-    """Yields the actor's crop from the plate and from the result."""
+    frame_set: FrameSetRef, chunk: ChunkRef, cast: CastRef, prior: Prior
+) -> Iterator[tuple[Crop, Crop] | None]:
+    """Yields the actor's crop from the plate and from the result; None in takes without them."""
+    cropper, parts = Cropper.of(cast, prior), cast.parts(chunk.frames)
     for frame, before, after, _ in chunk_frames(frame_set, chunk):
-        yield cropper.crop(frame, before), cropper.crop(frame, after)
+        is_there = any(frame in part for part in parts)
+        yield (cropper.crop(frame, before), cropper.crop(frame, after)) if is_there else None
 
 
 @torch.inference_mode()
-def _measure(prior: Prior, pairs: Iterator[tuple[Crop, Crop]]) -> dict[str, list[float]]:
+def _measure(
+    prior: Prior, pairs: Iterator[tuple[Crop, Crop] | None]
+) -> dict[str, list[float | None]]:
     collected = list(pairs)
-    figures: dict[str, list[float]] = {"plate_age": [], "result_age": [], "similarity": []}
-    for start in range(0, len(collected), BATCH):
-        plate = to_tensor(np.stack([before for before, _ in collected[start : start + BATCH]]))
-        result = to_tensor(np.stack([after for _, after in collected[start : start + BATCH]]))
+    rows = [row for row, pair in enumerate(collected) if pair is not None]
+    found = [pair for pair in collected if pair is not None]
+    figures: dict[str, list[float | None]] = {name: [None] * len(collected) for name in FIGURES}
+    for start in range(0, len(found), BATCH):
+        plate, result = (
+            to_tensor(np.stack(side)) for side in zip(*found[start : start + BATCH], strict=True)
+        )
         likeness = (prior.embed(plate).float() * prior.embed(result).float()).sum(dim=1)
-        figures["plate_age"] += prior.estimate_age(plate).float().tolist()
-        figures["result_age"] += prior.estimate_age(result).float().tolist()
-        figures["similarity"] += likeness.tolist()
+        ages = (prior.estimate_age(crops).float() for crops in (plate, result))
+        for name, values in zip(FIGURES, (*ages, likeness), strict=True):
+            for row, value in zip(rows[start:], values.tolist(), strict=False):
+                figures[name][row] = value
     return figures

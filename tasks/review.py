@@ -16,12 +16,12 @@ from PIL import Image as PillowImage
 from prefect import task
 
 from reage.burnin import age_caption
-from reage.colour import luma, to_display
+from reage.colour import to_display
 from reage.colour_config import in_words
 from reage.contact_sheet import SheetRow, compose_contact_sheet
-from reage.flicker import FlickerMeter, FrameFlicker
+from reage.face_flicker import FaceFlicker
+from reage.flicker import FrameFlicker
 from reage.framerange import FrameRange
-from reage.geometry import Roi
 from reage.image import quantise
 from reage.manifest.consent import ConsentRecord
 from reage.manifest.fields import NO_ADAPTER
@@ -40,7 +40,8 @@ from reage.qc_page import Thumbnail, write_qc
 from reage.qc_verdict import judge_report, worst_frames
 from reage.review import review_picture
 from reage.storage import file_digest
-from reage.tracks import Track, load_track
+from reage.takes import takes_in_words
+from reage.tracks import load_track
 from reage.workspace import Workspace
 from tasks.crops import chunk_frames, plate_info, shot_frames
 from tasks.gpu import loaded_prior
@@ -56,7 +57,7 @@ class _Pass:
     """What one pass over the shot found."""
 
     integrity: tuple[FrameIntegrity, ...]
-    flicker: tuple[tuple[FrameFlicker, ...], ...]
+    flicker: tuple[tuple[FrameFlicker | None, ...], ...]
     rows: tuple[SheetRow, ...]
 
 
@@ -115,10 +116,12 @@ def _write_pictures(shot: ShotWork, folder: Path, attributes: Mapping[str, str])
     """Streams plate and result once, into master, matte and clips, measuring as it goes."""
     frames = shot.manifest.frames
     chosen = {frames.first + i for i in np.linspace(0, len(frames) - 1, SHEET_ROWS).astype(int)}
-    windows = [_window(track, shot.seen_size) for track in shot.tracks]
-    meters = [FlickerMeter() for _ in shot.tracks]
+    meters = [
+        FaceFlicker(track, cast.takes, shot.seen_size)
+        for track, (_, cast, _) in zip(shot.tracks, shot.actors, strict=True)
+    ]
     integrity: list[FrameIntegrity] = []
-    flicker: list[list[FrameFlicker]] = [[] for _ in shot.tracks]
+    flicker: list[list[FrameFlicker | None]] = [[] for _ in shot.tracks]
     rows: list[SheetRow] = []
     shown = shot.seen_window.slices
     with ExitStack() as stack:
@@ -128,10 +131,8 @@ def _write_pictures(shot: ShotWork, folder: Path, attributes: Mapping[str, str])
             views = to_display(frame.seen_plate), to_display(frame.seen_result)
             before, after = (quantise(view[shown], 255).astype(np.uint8) for view in views)
             outputs.write(frame, before, after)
-            for meter, window, figures in zip(meters, windows, flicker, strict=True):
-                seen, made = (luma(view[window.slices]) for view in views)
-                matte = frame.seen_matte[window.slices]
-                figures.append(meter.push(frame.number, seen, made, matte))
+            for meter, figures in zip(meters, flicker, strict=True):
+                figures.append(meter.push(frame.number, *views, frame.seen_matte))
             if frame.number in chosen:
                 caption = age_caption(*shot.ages_at(frame.number))
                 matte = frame.seen_matte[shown]
@@ -145,13 +146,6 @@ def _write_pictures(shot: ShotWork, folder: Path, attributes: Mapping[str, str])
                     )
                 )
     return _Pass(tuple(integrity), tuple(map(tuple, flicker)), tuple(rows))
-
-
-def _window(track: Track, size: tuple[int, int]) -> Roi:
-    """The part of the frame in which the face is at any time, with a margin."""
-    points = track.landmarks.reshape(-1, 2)
-    margin = 0.25 * max(track.mean_size)
-    return Roi.around(points, size, margin=margin)
 
 
 def _report(
@@ -224,7 +218,7 @@ def _digests(folder: Path) -> dict[str, str]:
 def _actor_report(
     shot: ShotWork,
     index: int,
-    flicker: Sequence[FrameFlicker],
+    flicker: Sequence[FrameFlicker | None],
     figures: Sequence[dict[str, Any]],
     consents: Mapping[str, ConsentRecord],
 ) -> ActorQC:
@@ -232,6 +226,7 @@ def _actor_report(
     track = shot.tracks[index]
     ages = [age for chunk in figures for age in chunk[actor.actor]["result_age"]]
     likeness = [value for chunk in figures for value in chunk[actor.actor]["similarity"]]
+    parts = cast.parts(shot.manifest.frames)
     frames = []
     for i, frame in enumerate(shot.manifest.frames):
         at = track.frames.index_of(frame)
@@ -246,6 +241,7 @@ def _actor_report(
                 presence=float(track.presence[at]),
                 fade=float(track.fade[at]),
                 is_bridged=bool(track.bridged[at]),
+                is_cast=any(frame in part for part in parts),
                 flicker=flicker[i],
             )
         )
@@ -254,7 +250,8 @@ def _actor_report(
         consent_document=shot.manifest.consent_document(actor.actor),
         frames=tuple(frames),
         adapter=_adapter_caption(shot, actor, plan),
-        track=f"track {track.track_id}, chosen by {cast.decided_by}",
+        track=takes_in_words(cast.takes),
+        takes=cast.takes,
         consent_terms=_terms_of(consents.get(actor.actor)),
     )
 

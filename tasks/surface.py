@@ -1,13 +1,14 @@
 """Holding the change on the skin: from each frame's own change to one that moves with the face.
 
 Reads and writes changes in crop space, so that nothing after it knows which mode a shot has. The
-chart, the frames' registration on it and what stays on the skin are found once over the whole shot;
-a frame's change then depends on its own neighbours only, so a chunk is the same wherever it is cut.
+chart is one for the shot; the frames' registration on it and what stays on the skin are found once
+over each whole take. A frame's change then depends on its own neighbours in its take only, so a
+chunk is the same wherever it is cut, and nothing reaches across a cut.
 
 T frames, N side of the chart, n side of the chart on which frames are registered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from prefect import task
 from reage.framerange import FrameRange
 from reage.surface.registration import SIDE, Register, find_reference
 from reage.surface.skin import REACH_FRAMES, SkinPart, fit_skin, following
+from reage.takes import rows_of
 from reage.workspace import Workspace
-from tasks.face_surface import FaceSurface, Textures
-from tasks.refs import CastRef, ChangesRef, LatentsRef, PlanRef, PriorRef, SkinRef
+from tasks.face_surface import FaceSurface, Pixels, Textures
+from tasks.refs import CastRef, ChangesRef, PlanRef, PriorRef, SkinRef
 
-_SKIN, _FLOWS = "skin.npz", "flows.npy"
+_FLOWS = "flows.npy"
 
 
 @task(name="find skin")
@@ -35,24 +37,22 @@ def find_skin(
 ) -> SkinRef:
     """Registers all frames on the face's chart and finds what of the change stays on the skin.
 
-    With a key frame nothing is found but the registration: that frame's change is carried as it is.
+    Each take has a skin of its own, as its light and camera draw the change: of two takes in other
+    light and expression, a skin of both was up to half of the finest structure off either's own,
+    and where the takes agree their skins agree by themselves. With a key frame nothing is found
+    but the registration, of all takes on one another: that frame's change is carried as it is.
 
-    Writes `flows.npy`, float16 (T, 2, n, n, 2): frame from chart and back; and `skin.npz`.
+    Writes `flows.npy`, float16 (T, 2, n, n, 2): frame from chart and back, 0 in takes without the
+    actor; and `skin_<first frame>.npz` of every take with them.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
         surface = FaceSurface.of(cast, prior, plan)
-        _register(surface, plan.latents, folder / _FLOWS)
-        parts: dict[str, Any] = {}
+        _register(surface, plan, folder / _FLOWS)
         if plan.key_frame is None:
             flows = np.load(folder / _FLOWS, mmap_mode="r")
-            skin = fit_skin(
-                lambda: surface.samples(changes, surface.frames, flows),
-                youngest=float(surface.ages.min()),
-                oldest=float(surface.ages.max()),
-            )
-            parts = {"ages": skin.ages, "textures": skin.textures}
-        np.savez(folder / _SKIN, **parts)
+            for take in surface.takes:
+                _fitted(surface, changes, take, flows, folder / _skin_file(take))
         return {"num_frames": len(surface.frames)}
 
     step = workspace.step(
@@ -87,12 +87,16 @@ def carry_chunk(
         flows = np.load(Path(skin.folder) / _FLOWS, mmap_mode="r")
         shape = (len(frames), surface.size, surface.size, 3)
         drawn = np.lib.format.open_memmap(folder / "changes.npy", "w+", np.dtype(np.float32), shape)
-        if plan.key_frame is None:
-            textures = _of_skin(surface, skin, changes, frames, flows)
-        else:
-            textures = surface.from_key_frame(changes, plan.key_frame, frames, flows)
-        for frame, texture in textures:
-            drawn[frames.index_of(frame)] = surface.drawn(frame, texture, flows)
+        for take in surface.takes:
+            if not take.overlaps(frames):
+                continue
+            part = take.intersection(frames)
+            if plan.key_frame is None:
+                textures = _of_skin(surface, skin, changes, take, part, flows)
+            else:
+                textures = surface.from_key_frame(changes, plan.key_frame, part, flows)
+            for frame, texture in textures:
+                drawn[frames.index_of(frame)] = surface.drawn(frame, texture, flows)
         drawn.flush()
         return {"num_frames": len(frames)}
 
@@ -100,30 +104,66 @@ def carry_chunk(
     return ChangesRef(path=str(step.folder / "changes.npy"), digest=step.digest, frames=frames)
 
 
-def _register(surface: FaceSurface, latents: Sequence[LatentsRef], path: Path) -> None:
+def _register(surface: FaceSurface, plan: PlanRef, path: Path) -> None:
     flows = np.lib.format.open_memmap(
         path, "w+", np.dtype(np.float16), (len(surface.frames), 2, SIDE, SIDE, 2)
     )
-    register = Register(find_reference(lambda: surface.plates(latents)))
-    for row, (plate, confidence) in enumerate(surface.plates(latents)):
+    if plan.key_frame is None:
+        for take in surface.takes:
+            _register_together(surface, plan, [take], flows)
+    else:
+        _register_together(surface, plan, surface.takes, flows)
+    flows.flush()
+
+
+def _register_together(
+    surface: FaceSurface, plan: PlanRef, takes: Sequence[FrameRange], flows: np.ndarray
+) -> None:
+    def plates() -> Iterator[tuple[Pixels, Pixels]]:
+        return ((plate, seen) for _, plate, seen in surface.plates(plan.latents, takes))
+
+    register = Register(find_reference(plates))
+    for row, plate, confidence in surface.plates(plan.latents, takes):
         flows[row, 0] = register.frame_from_reference(plate, confidence)
         flows[row, 1] = register.reference_from_frame(plate, confidence)
-    flows.flush()
+
+
+def _fitted(
+    surface: FaceSurface,
+    changes: Sequence[ChangesRef],
+    take: FrameRange,
+    flows: np.ndarray,
+    path: Path,
+) -> None:
+    ages = surface.ages[rows_of(take, surface.frames)]
+    skin = fit_skin(
+        lambda: surface.samples(changes, take, flows),
+        youngest=float(ages.min()),
+        oldest=float(ages.max()),
+    )
+    np.savez(path, ages=skin.ages, textures=skin.textures)
 
 
 def _of_skin(
     surface: FaceSurface,
     skin: SkinRef,
     changes: Sequence[ChangesRef],
+    take: FrameRange,
     frames: FrameRange,
     flows: np.ndarray,
 ) -> Textures:
-    """Yields frame and texture: what stays on the skin, and what follows the expression."""
-    with np.load(Path(skin.folder) / _SKIN) as found:
+    """Yields frame and texture: what stays on the skin, and what follows the expression.
+
+    Both are of the take that the frames are in.
+    """
+    with np.load(Path(skin.folder) / _skin_file(take)) as found:
         part = SkinPart(found["ages"], found["textures"])
     around = FrameRange(
-        max(frames.first - REACH_FRAMES, surface.frames.first),
-        min(frames.last + REACH_FRAMES, surface.frames.last),
+        max(frames.first - REACH_FRAMES, take.first), min(frames.last + REACH_FRAMES, take.last)
     )
     for frame, moving in following(surface.samples(changes, around, flows), part, frames):
         yield frame, part.at(float(surface.ages[surface.frames.index_of(frame)])) + moving
+
+
+def _skin_file(take: FrameRange) -> str:
+    return f"skin_{take.first}.npz"

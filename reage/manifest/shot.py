@@ -31,6 +31,7 @@ from reage.manifest.strength import AdapterStrength, StrengthCurve
 from reage.naming import ShotId
 
 Share = Annotated[float, Field(ge=0, le=1)]
+TrackId = Annotated[int, Field(ge=0)]
 
 
 class Plate(ManifestModel):
@@ -198,8 +199,15 @@ class ActorInShot(ManifestModel):
     temporal: Temporal = Field(
         default=Temporal(), description="How the change holds from frame to frame."
     )
-    track: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="The face's track id, when the choice by identity is not right."
+    track: TrackId | None = Field(
+        default=None,
+        description="The face's track id, when the choice by identity is not right; in the plate's "
+        "other takes the actor is who looks like that face.",
+    )
+    tracks: Annotated[tuple[TrackId, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None,
+        description="All track ids of the actor in a plate with cuts, one a take at most, in place "
+        "of `track` and identity; takes without one stay as they are.",
     )
     region: Region = Field(default=Region(), description="Where the face may change.")
     regions: Regions = Field(
@@ -238,6 +246,18 @@ class ActorInShot(ManifestModel):
             cure = "the skin follows one of both: set temporal to {mode: frame} to keyframe both"
             raise refuse_all([Finding(("adapter_strength",), "keyframes", expected, cure)])
         return self
+
+    @model_validator(mode="after")
+    def _tracks_are_named_once(self) -> "ActorInShot":
+        if self.tracks is not None and self.track is not None:
+            expected = "none beside tracks, which lists the actor's tracks in all takes"
+            raise refuse_all([Finding(("track",), str(self.track), expected)])
+        return self
+
+    @property
+    def named_tracks(self) -> tuple[int, ...]:
+        """The tracks that are the actor by the manifest's word."""
+        return self.tracks or (() if self.track is None else (self.track,))
 
     @property
     def strength_curve(self) -> StrengthCurve | None:
@@ -281,8 +301,7 @@ class ShotManifest(ManifestModel):
     @model_validator(mode="after")
     def _actors_differ(self) -> "ShotManifest":
         found = [
-            *self._repeated("actor"),
-            *self._repeated("track"),
+            *self._repeated(),
             *self._curves_elsewhere(),
             *self._key_frames_elsewhere(),
         ]
@@ -290,15 +309,18 @@ class ShotManifest(ManifestModel):
             raise refuse_all(found)
         return self
 
-    def _repeated(self, key: str) -> list[Finding]:
-        seen: dict[object, int] = {}
+    def _repeated(self) -> list[Finding]:
+        """Actors that are named twice, and faces that are."""
+        seen: dict[tuple[str, object], int] = {}
         found = []
         for index, entry in enumerate(self.actors):
-            value = getattr(entry, key)
-            if value is not None and value in seen:
-                expected = f"another {key} than that of actors[{seen[value]}]"
-                found.append(Finding(("actors", index, key), str(value), expected))
-            seen.setdefault(value, index)
+            key = "track" if entry.tracks is None else "tracks"
+            for name, value in (("actor", entry.actor), *((key, t) for t in entry.named_tracks)):
+                what = name.removesuffix("s")
+                if (what, value) in seen:
+                    expected = f"another {what} than that of actors[{seen[what, value]}]"
+                    found.append(Finding(("actors", index, name), str(value), expected))
+                seen.setdefault((what, value), index)
         return found
 
     def _curves_elsewhere(self) -> list[Finding]:

@@ -26,6 +26,12 @@ def crop_sharpness(crop: NDArray[np.floating]) -> float:
     return sharpness_of(luma(np.asarray(small, np.float32)))
 
 
+def usual_sharpness(sharpness: NDArray[np.floating], fade: NDArray[np.float64]) -> float:
+    """Returns what the sharpest tenth of the frames that show the face reach, above 0."""
+    shown = sharpness[fade > 0.0]
+    return max(float(np.percentile(shown, 90)) if len(shown) else 0.0, 1e-12)
+
+
 def frame_worth(track: Track, sharpness: NDArray[np.floating]) -> NDArray[np.float64]:
     """Returns how well each frame of a track shows the face, 0-1, (T,).
 
@@ -34,7 +40,7 @@ def frame_worth(track: Track, sharpness: NDArray[np.floating]) -> NDArray[np.flo
         sharpness: (T,) of the face in each frame, in any unit.
     """
     turned = (track.yaw_deg**2 + track.pitch_deg**2) / _TURNED_DEG**2
-    sharp = np.clip(sharpness / max(float(np.percentile(sharpness, 90)), 1e-12), 0.0, 1.0)
+    sharp = np.clip(sharpness / usual_sharpness(sharpness, track.fade), 0.0, 1.0)
     height = _gap(track.landmarks, *_UPRIGHT)
     parted = _gap(track.landmarks, *_MOUTH) / height
     lids = np.min([_gap(track.landmarks, *pair) for pair in _LIDS], axis=0) / height

@@ -110,3 +110,12 @@ def test_impossible_ranges_say_what_is_wrong(first, last, sentence):
 def test_chunks_of_nothing_are_refused():
     with pytest.raises(FrameRangeError, match="chunk size: got 0, expected at least 1"):
         FrameRange(1, 2).chunks(0)
+
+
+def test_ranges_overlap_when_they_have_a_frame_in_common():
+    middle = FrameRange(1005, 1008)
+    assert middle.overlaps(FrameRange(1008, 1009))
+    assert middle.overlaps(FrameRange(1001, 1005))
+    assert middle.overlaps(FrameRange(1001, 1020))
+    assert not middle.overlaps(FrameRange(1009, 1010))
+    assert not middle.overlaps(FrameRange(1001, 1004))

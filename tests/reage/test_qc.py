@@ -9,6 +9,7 @@ from reage.framerange import FrameRange
 from reage.image import Image
 from reage.qc import ActorQC, FaceFrame, FrameIntegrity, PriorCard, QCReport, check_frame
 from reage.qc_verdict import frames_in_words, judge_report, worst_frames
+from reage.takes import ActorTake
 
 FRAMES = FrameRange(1001, 1020)
 
@@ -96,6 +97,51 @@ def test_faded_frames_are_named_and_do_not_count_towards_the_means():
     frames += [face(n, fade=0.1, measured_age=40.0) for n in range(1013, 1021)]
     reasons = judge_report(report(frames)).reasons
     assert reasons == ("ada: the effect is faded out in frames 1013-1020",)
+
+
+def cast_in_one_of_two_takes(reason):
+    """A good shot whose second take is without the actor, for a reason."""
+    frames = [face(n) for n in range(1001, 1011)]
+    away = {"presence": 0.0, "fade": 0.0, "measured_age": None, "identity": None, "flicker": None}
+    frames += [face(n, is_cast=False, **away) for n in range(1011, 1021)]
+    takes = (
+        ActorTake(frames=FrameRange(1001, 1010), track_id=0, decided_by="largest face"),
+        ActorTake(
+            frames=FrameRange(1011, 1020),
+            track_id=None,
+            decided_by=reason,
+            similarity=0.41,
+            nearest_id=3,
+        ),
+    )
+    fine = report(frames)
+    return replace(fine, actors=(replace(fine.actors[0], takes=takes),))
+
+
+@pytest.mark.parametrize("reason", ["no face", "not named"])
+def test_take_that_is_known_to_be_without_the_actor_is_no_shortcoming(reason):
+    assert judge_report(cast_in_one_of_two_takes(reason)).is_pass
+
+
+def test_take_in_which_the_actor_was_not_recognised_is_to_be_looked_at():
+    assert judge_report(cast_in_one_of_two_takes("no likeness")).reasons == (
+        "ada: left out of frames 1011-1020 (not recognised, most like is track 3 with 0.41); "
+        "confirm with tracks: [0] in the shot manifest, or add the track that is theirs",
+    )
+
+
+def test_frames_in_which_the_face_was_lost_are_held_against_the_actors_takes_alone():
+    judged = cast_in_one_of_two_takes("no face")
+    [actor] = judged.actors
+    frames = tuple(
+        replace(f, presence=0.0, fade=0.0) if f.frame_number in (1001, 1002, 1003) else f
+        for f in actor.frames
+    )
+    reasons = judge_report(replace(judged, actors=(replace(actor, frames=frames),))).reasons
+    assert reasons == (
+        "ada: the face was not seen in frames 1001-1003",
+        "ada: the effect is faded out in frames 1001-1003",
+    )
 
 
 def test_missing_frames_changed_plate_and_nan_are_reasons():

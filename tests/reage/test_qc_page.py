@@ -13,6 +13,7 @@ from reage.flicker import FrameFlicker
 from reage.framerange import FrameRange
 from reage.qc import ActorQC, FaceFrame, FrameIntegrity, PriorCard, QCReport
 from reage.qc_page import Thumbnail, data_uri, render_page, report_dict, write_qc
+from reage.takes import ActorTake, takes_in_words
 
 FRAMES = FrameRange(1001, 1012)
 
@@ -128,6 +129,30 @@ def test_page_escapes_names_from_strangers():
     assert "script" not in page.tags
     assert not any(source.startswith("http") for source in page.sources)
     assert any("<script>alert" in word for word in page.words)
+
+
+def test_page_and_figures_tell_takes_apart():
+    takes = (
+        ActorTake(frames=FrameRange(1001, 1006), track_id=0, decided_by="largest face"),
+        ActorTake(frames=FrameRange(1007, 1012), track_id=None, decided_by="no likeness",
+                  similarity=0.31, nearest_id=2),
+    )  # fmt: skip
+    [actor] = REPORT.actors
+    frames = tuple(
+        replace(f, is_cast=False, presence=0.0, fade=0.0) if f.frame_number > 1006 else f
+        for f in actor.frames
+    )
+    actor = replace(actor, frames=frames, takes=takes, track=takes_in_words(takes))
+    report = replace(REPORT, actors=(actor,))
+    html = render_page(report)
+    words = " ".join(outline(html).words)
+    assert "1007-1012 not recognised, most like is track 2 with 0.31" in words
+    assert "0 lost, 0 faded, 6 in takes without them of 12 frames" in words
+    assert "not in the take" in words
+    assert html.count('class="cut"') == 4
+    [told] = report_dict(report)["actors"]
+    assert told["takes"][1]["frames"] == {"first": 1007, "last": 1012}
+    assert told["num_faded"] == 0
 
 
 def test_page_shows_coverage_consent_colour_and_what_came_out():

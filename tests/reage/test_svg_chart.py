@@ -24,6 +24,15 @@ def test_line_chart_breaks_at_none_and_marks_a_lonely_value():
     assert chart.count("<circle") == 2
 
 
+def test_line_chart_breaks_at_a_cut_and_marks_it_between_the_frames():
+    values = [(n, float(n)) for n in range(1001, 1009)]
+    chart = str(line_chart([line(values)], frames=FrameRange(1001, 1008), cuts=[1005]))
+    assert chart.count("<polyline") == 2
+    [place] = re.findall(r'class="cut" x1="([0-9.]+)"', chart)
+    frames = FrameRange(1001, 1008)
+    assert x_of(1004, frames) < float(place) < x_of(1005, frames)
+
+
 def test_line_chart_of_nothing_or_of_one_level_still_has_axes():
     for values in ([], [(1001, None)], [(1001, 5.0), (1002, 5.0)], [(1001, 0.0), (1002, 0.0)]):
         assert str(line_chart([line(values)], frames=FRAMES)).count('class="tick"') > 4

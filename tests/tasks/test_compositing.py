@@ -206,6 +206,50 @@ def test_faces_of_two_actors_both_change(two_faces, layer, composited, tmp_path)
     assert matte[:, WIDTH // 2 :].max() == 1
 
 
+def test_effect_is_full_up_to_a_cut_unblurred_by_it_and_none_without_the_actor(
+    three_takes, tiny_prior, compact_alignment, workspace, tmp_path
+):
+    frames = three_takes.frame_set.frames
+    actor = ActorInShot.model_validate(
+        {"actor": "ada", "target_age": 60, "tracks": list(three_takes.astronaut), "detail": 0.0}
+    )
+    cast = cast_actor.fn(
+        three_takes.frame_set, three_takes.tracks, tiny_prior, actor, [], workspace=workspace
+    )
+    size = compact_alignment.size
+    stripes = 0.1 * np.sign(np.sin(np.arange(size) / 1.6))[None, :, None]
+    path = tmp_path / "changes.npy"
+    np.save(path, np.broadcast_to(np.float32(stripes), (len(frames), size, size, 3)))
+    ref = ActorLayerRef(
+        actor=actor,
+        cast=cast,
+        plan=PlanRef(path="", digest="", source_age=40.0),
+        change=ChangesRef(path=str(path), digest="stripes", frames=frames),
+        matte=None,
+    )
+    shown = {}
+    for angle in (0.0, 180.0):
+        chunk = composite_chunk.fn(
+            three_takes.frame_set,
+            [ref],
+            tiny_prior,
+            frames,
+            shutter_angle=angle,
+            workspace=workspace,
+        )
+        for frame, before, after, matte in chunk_frames(three_takes.frame_set, chunk):
+            if frame > 1010:
+                assert np.array_equal(before.pixels, after.pixels)
+                assert not matte.any()
+            else:
+                assert matte.max() == 1
+                change = np.abs(after.pixels - before.pixels)
+                shown[angle, frame] = change[matte == 1].mean()
+    kept = [shown[180.0, frame] / shown[0.0, frame] for frame in range(1001, 1011)]
+    for take in (kept[:5], kept[5:]):  # blurred by half a pixel's motion, up to the cut and from it
+        assert take == pytest.approx([take[2]] * 5, rel=0.05)
+
+
 def _admiral(layer, two_faces):
     from dataclasses import replace
 

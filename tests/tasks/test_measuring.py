@@ -92,3 +92,33 @@ def test_change_to_one_face_leaves_the_others_figures_as_they_were(measured):
     assert np.abs(np.subtract(astronaut["result_age"], astronaut["plate_age"])).min() > 1e-3
     assert admiral["result_age"] == pytest.approx(admiral["plate_age"], abs=5e-3)
     assert admiral["similarity"] == pytest.approx([1.0] * 3, abs=1e-5)
+
+
+def test_take_without_the_actor_is_not_measured(three_takes, tiny_prior, workspace, tmp_path):
+    frames = FrameRange(1009, 1012)
+    cast = cast_actor.fn(
+        three_takes.frame_set,
+        three_takes.tracks,
+        tiny_prior,
+        ActorInShot.model_validate(
+            {"actor": "ada", "target_age": 60, "tracks": list(three_takes.astronaut)}
+        ),
+        [],
+        workspace=workspace,
+    )
+    nowhere = np.zeros((HEIGHT, WIDTH), np.float32)
+    with PatchWriter(tmp_path) as patches:
+        for frame, image in plate_frames(three_takes.frame_set, frames):
+            patches.write(frame, image, nowhere)
+    ref = ActorLayerRef(
+        actor=ActorInShot.model_validate({"actor": "ada", "target_age": 60}),
+        cast=cast,
+        plan=PlanRef(path="", digest="", source_age=40.0),
+        change=ChangesRef(path="", digest="", frames=frames),
+        matte=None,
+    )
+    chunk = ChunkRef(folder=str(tmp_path), digest="chunk", frames=frames)
+    found = measure_chunk.fn(three_takes.frame_set, chunk, [ref], tiny_prior, workspace=workspace)
+    figures = json.loads(Path(found.path).read_text())["ada"]
+    for name, values in figures.items():
+        assert [value is None for value in values] == [False, False, True, True], name

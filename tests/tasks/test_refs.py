@@ -8,6 +8,7 @@ import pytest
 from reage.framerange import FrameRange
 from reage.ledger import content_key
 from reage.manifest import ActorInShot
+from reage.takes import ActorTake
 from tasks.refs import (
     ActorLayerRef,
     CastRef,
@@ -41,7 +42,8 @@ PACKAGE = PackageRef(
     job=JOB,
     verdict="needs review",
 )
-CAST = CastRef(actor="ada", track_path="t.npz", digest="c", decided_by="identity", similarity=0.81)
+TAKE = ActorTake(frames=FRAMES, track_id=0, decided_by="identity", similarity=0.81)
+CAST = CastRef(actor="ada", track_path="t.npz", digest="c", takes=(TAKE,))
 PLAN = PlanRef(path="p.npz", digest="p", source_age=44.5)
 CHANGE = ChangesRef(path="c.npy", digest="c", frames=FRAMES)
 ACTOR = ActorInShot.model_validate({"actor": "ada", "target_age": {"keyframes": {1001: 60}}})

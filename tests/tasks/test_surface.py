@@ -11,15 +11,25 @@ from tasks.surface import carry_chunk, find_skin
 
 
 class Shot:
-    """The astronaut of the two-faced plate, aged by the small prior in one mode."""
+    """The astronaut of a plate, aged by a prior in one mode."""
 
     def __init__(self, two_faces, prior, workspace, **temporal):
         fields = {"actor": "ada", "target_age": 70, "source_age": 40, "temporal": temporal}
-        self.actor = ActorInShot.model_validate({**fields, "track": two_faces.astronaut})
+        self._encode(two_faces, prior, workspace, {**fields, "track": two_faces.astronaut})
+
+    @classmethod
+    def of(cls, plate, prior, workspace, fields):
+        """A shot of another plate and of other fields of the actor."""
+        shot = cls.__new__(cls)
+        shot._encode(plate, prior, workspace, fields)
+        return shot
+
+    def _encode(self, plate, prior, workspace, fields):
+        self.actor = ActorInShot.model_validate(fields)
         self.prior, self.workspace = prior, workspace
-        frame_set, frames = two_faces.frame_set, two_faces.frame_set.frames
+        frame_set, frames = plate.frame_set, plate.frame_set.frames
         self.cast = cast_actor.fn(
-            frame_set, two_faces.tracks, prior, self.actor, [], workspace=workspace
+            frame_set, plate.tracks, prior, self.actor, [], workspace=workspace
         )
         self.chunks = frames.chunks(3)
         latents = [
@@ -106,3 +116,41 @@ def test_frames_of_other_strengths_are_told_apart_as_frames_of_other_ages_are():
     assert _keyframed({"target_age": ages, "place": place}).tolist() == [60, 80, 100]
     rising = np.array([50.0, 55.0, 60.0])
     assert _keyframed({"target_age": rising, "place": np.ones(3)}).tolist() == rising.tolist()
+
+
+@pytest.fixture
+def astronaut_of_two_takes(three_takes, compact_prior, workspace):
+    """The astronaut's change in the plate of three takes, in one mode, and how it is carried."""
+
+    def make(**temporal):
+        fields = {"actor": "ada", "target_age": 70, "source_age": 40, "temporal": temporal}
+        fields["tracks"] = list(three_takes.astronaut)
+        return Shot.of(three_takes, compact_prior, workspace, fields)
+
+    return make
+
+
+def test_takes_carried_in_chunks_that_span_a_cut_equal_the_shot_carried_whole(
+    astronaut_of_two_takes, three_takes
+):
+    shot, frames = astronaut_of_two_takes(mode="surface"), three_takes.frame_set.frames
+    whole = shot.carried([frames])
+    assert not whole[10:].any()
+    for size in (4, 5):
+        assert np.array_equal(whole, shot.carried(frames.chunks(size)))
+
+
+def test_each_take_keeps_the_change_that_its_own_frames_show(astronaut_of_two_takes):
+    shot = astronaut_of_two_takes(mode="surface")
+    own, carried = middle(changes_of(shot.decoded)), middle(shot.carried())
+    for frame in (0, 4, 5, 9):  # both sides of the cut
+        assert np.abs(own[frame]).mean() > 0.01
+        assert np.abs(own[frame] - carried[frame]).mean() < 0.15 * np.abs(own[frame]).mean()
+
+
+def test_key_frame_of_one_take_is_carried_into_the_other(astronaut_of_two_takes):
+    shot = astronaut_of_two_takes(mode="keyframe", key_frame=1003)
+    carried = middle(shot.carried())
+    for frame in (5, 9):
+        apart = np.abs(carried[frame] - carried[2]).mean()
+        assert 0 < apart < 0.3 * np.abs(carried[2]).mean()

@@ -301,6 +301,30 @@ def test_one_track_cannot_be_two_actors():
     assert mistake == "actors[1].track: got 1, expected another track than that of actors[0]"
 
 
+def test_tracks_of_all_takes_may_be_listed_in_place_of_one():
+    listed = shot(actors__0__tracks=[0, 3]).actors[0]
+    assert (listed.tracks, listed.named_tracks) == ((0, 3), (0, 3))
+    assert shot(actors__0__track=2).actors[0].named_tracks == (2,)
+    assert shot().actors[0].named_tracks == ()
+    (mistake,) = mistakes(actors__0__tracks=[0, 3], actors__0__track=0)
+    assert mistake == (
+        "actors[0].track: got 0, expected none beside tracks, which lists the actor's tracks in "
+        "all takes"
+    )
+
+
+def test_listed_tracks_are_numbers_and_each_is_one_actors():
+    assert mistakes(actors__0__tracks=[])
+    assert mistakes(actors__0__tracks=[0, -1])
+    assert mistakes(actors__0__tracks=["0"])
+    pair = [
+        {"actor": "ada", "target_age": 30, "tracks": [0, 3]},
+        {"actor": "eva", "target_age": 30, "track": 3},
+    ]
+    (mistake,) = mistakes(actors=pair)
+    assert mistake == "actors[1].track: got 3, expected another track than that of actors[0]"
+
+
 def test_every_mistake_of_a_plate_is_told_at_once():
     assert len(mistakes(plate__cut_in=1000, plate__cut_out=900)) == 2
     assert len(mistakes(plate__cut_in=-1, plate__handles="8", show="No", prior=3)) == 4
