@@ -19,9 +19,10 @@ from tasks.prior_card import CARD_NAME, JUDGED, JUDGED_END, PICTURE_NAME, judgem
 
 NOT_JUDGED = "Not judged yet: run `make bench-face3d`."
 DIRECTIONS_SAID = (
-    "Beside the weights lie directions of w+ along which looks are edited, `directions.safetensors`"
-    ": `smile`, from the\nmouth of the least smiling tenth of the training faces to that of the most "
-    "smiling one, as their own mesh tells it, with\nthe head's turn, age and gender told apart."
+    "Beside the weights lie directions of w+ along which looks are edited, "
+    "`directions.safetensors`: `smile`, from the\nmouth of the least smiling tenth of the training "
+    "faces to that of the most smiling one, as their own mesh tells it, with\nthe head's turn, age "
+    "and gender told apart."
 )
 _SAID_APART = {"steps", "batch_size", "learning_rate", "render_size"}
 
