@@ -74,7 +74,7 @@ def test_every_frame_of_the_plate_has_its_reference_and_the_record_says_what_it_
     assert (np.abs(picture.channels["R"][alpha == 0]) == 0).all()
     assert picture.header["reage:consent"] == "NASA-PUBLIC-DOMAIN"
     log = (shot[0] / "work" / "audit.jsonl").read_text().splitlines()
-    assert json.loads(log[-1])["event"] == "reference plate"
+    assert json.loads(log[-1])["event"]["event"] == "reference plate"
     younger = rendered(shot, is_aged=False)
     assert (younger / names[0]).read_bytes() != (folder / names[0]).read_bytes()
     assert json.loads((younger / "reference.json").read_text())["target_ages"] == [None] * 3
