@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from reage.anamorphic import onto_plate_grid
 from reage.colour import decode_display
 from reage.exr import new_frame, timing_attributes, write_exr
-from reage.geometry import warp_to_plate
+from reage.geometry import Roi, WarpedPatch, warp_to_plate
 from reage.head.camera import HeadCamera, PosedFace, pose_face
 from reage.head.crop import crop_similarity
-from reage.matte import face_matte
+from reage.matte import face_outline, soft_polygon
 from reage.steadying import smooth
 from reage.tracks import Track
 from reage.turntable import GENERATED_SOURCE_TYPE
 from reage.video import PlateInfo
 
 PATTERN = "reference.{frame:04d}.exr"
+_SOFTNESS = 0.1  # of edges, in shares of the face's height or of the picture
 _SHORTEST = 5  # frames of a track whose depths can be steadied
 
 
@@ -71,11 +72,27 @@ class HeadTrack:
         """
         size, track = self.track.picture_size, self.track
         linear = decode_display(head.astype(np.float32) / 255)
-        rgba = np.dstack([linear * coverage[..., None], coverage]).astype(np.float32)
+        covered = coverage * _faded_edge(len(head))
+        rgba = np.dstack([linear * covered[..., None], covered]).astype(np.float32)
         plate_from_crop = crop_similarity(self.faces[index], len(head)).inverse()
         laid = warp_to_plate(rgba, plate_from_crop, size).full(size)
-        outline = face_matte(track.landmarks[index], size).full(size)
+        outline = _within_outline(track.landmarks[index], size)
         return np.asarray(laid * outline[..., None] * np.float32(track.fade[index]))
+
+
+def _within_outline(landmarks: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Returns 1 within the face's outline, softly 0 outside, (H, W); an open mouth is no hole."""
+    outline = face_outline(landmarks)
+    softness = _SOFTNESS * float(np.ptp(outline, axis=0).max())
+    roi = Roi.around(outline, size, margin=softness)
+    return WarpedPatch(roi, soft_polygon(outline, roi, softness)).full(size)
+
+
+def _faded_edge(size: int) -> NDArray[np.float32]:
+    """Returns what a head's picture, (R, R), fades by towards its edges, where it is cut off."""
+    along = np.minimum(np.arange(size), np.arange(size)[::-1]) / (_SOFTNESS * size)
+    ramp = 0.5 - 0.5 * np.cos(np.pi * np.clip(along, 0, 1))
+    return np.minimum(ramp[:, None], ramp[None]).astype(np.float32)
 
 
 def write_reference(
