@@ -108,5 +108,6 @@ def _registered(
         network=described["network"],
         recipe=described["recipe"],
         metrics=described["metrics"],
+        photographs=described["photographs"],
     )
     return register_face3d(actor.actor, (folder / "weights.safetensors").read_bytes(), facts)

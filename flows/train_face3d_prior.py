@@ -12,6 +12,7 @@ from flows.progress import stage_progress
 from reage.errors import RegistryError
 from reage.naming import check_name
 from reage.registry.triplane_priors import register_triplane_prior, triplane_priors
+from tasks.face3d_directions import fit_directions, write_directions
 from tasks.face3d_prior import (
     CompactPrior,
     Face3DPriorRecipe,
@@ -93,4 +94,6 @@ def run_face3d_stages(
         saved=previews(faces, place),
     )
     fit_age_path(prior, faces)
-    return publish_face3d_prior(prior, faces, recipe, place)
+    published = publish_face3d_prior(prior, faces, recipe, place)
+    write_directions(fit_directions(prior, faces), published)
+    return published

@@ -40,6 +40,13 @@ def to_square_pixels(image: Image, pixel_aspect: Fraction) -> Image:
     return image.with_pixels(_resized(image.pixels, size, cv2.INTER_CUBIC))
 
 
+def onto_plate_grid(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Returns a picture made at square pixels, (H, W, C), on a plate's own grid, (w, h)."""
+    if size == (pixels.shape[1], pixels.shape[0]):
+        return pixels
+    return _resized(pixels, size, cv2.INTER_AREA)
+
+
 def matte_to_square_pixels(matte: Pixels, pixel_aspect: Fraction) -> Pixels:
     """Returns a matte, (H, W), 0-1, at square pixels."""
     size = square_size(matte.shape[1], matte.shape[0], pixel_aspect)

@@ -161,16 +161,25 @@ class ExrFrame:
         return self._with_picture_part(replace(self.picture, channels=channels))
 
 
-def new_frame(pixels: Pixels, *, is_half: bool, pixel_aspect: Fraction = Fraction(1)) -> ExrFrame:
-    """Makes a frame of three channels whose data window is its display window.
+def new_frame(
+    pixels: Pixels,
+    *,
+    is_half: bool,
+    pixel_aspect: Fraction = Fraction(1),
+    alpha: Pixels | None = None,
+) -> ExrFrame:
+    """Makes a frame of three channels, or four, whose data window is its display window.
 
     Args:
         pixels: (H, W, 3).
         is_half: Half floats, else float32.
         pixel_aspect: Width of a pixel over its height.
+        alpha: Coverage, (H, W), by which the pixels are premultiplied; None for no channel A.
     """
     dtype = np.dtype(np.float16 if is_half else np.float32)
     channels = {name: _as_stored(pixels[..., i], dtype) for i, name in enumerate("RGB")}
+    if alpha is not None:
+        channels["A"] = _as_stored(alpha, dtype)
     window = _box(Roi(0, 0, pixels.shape[1], pixels.shape[0]))
     header = {
         "dataWindow": window,

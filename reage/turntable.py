@@ -5,7 +5,7 @@ Source of the source type: IPTC NewsCodes "digitalsourcetype", as C2PA uses it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from reage.head.camera import HeadCamera
 from reage.lettering import draw_text
+from reage.looks import Looks
 from reage.manifest.fields import YOUNGEST
 
 GENERATED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 LARGEST_YAW, LARGEST_PITCH = 60.0, 40.0
 _OLDEST = 100.0
+_SHEET = 5  # frames of a sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class Turntable:
         fps: Frames a second, whole.
         seconds: Of the movie.
         target_age: Years; None leaves the age of the photographs.
+        looks: Which are shown; they change as the camera turns, and back.
     """
 
     first_yaw: float = -35.0
@@ -39,6 +42,7 @@ class Turntable:
     fps: int = 24
     seconds: float = 4.0
     target_age: float | None = None
+    looks: Looks = field(default_factory=Looks)
 
     def __post_init__(self) -> None:
         for name, limit in (
@@ -66,11 +70,24 @@ class Turntable:
 
     def cameras(self) -> NDArray[np.float32]:
         """Returns the camera label of every frame, (T, 25)."""
-        middle = (self.first_yaw + self.last_yaw) / 2
-        reach = (self.last_yaw - self.first_yaw) / 2
-        phases = [2 * math.pi * frame / self.num_frames for frame in range(self.num_frames)]
-        yaws = [middle - reach * math.cos(phase) for phase in phases]
+        yaws = self.first_yaw + (self.last_yaw - self.first_yaw) * self.shares()
         return np.stack([HeadCamera.towards(yaw, self.pitch).label for yaw in yaws])
+
+    def shares(self) -> NDArray[np.float64]:
+        """Returns how far each frame is on the way there, (T,): from 0 to 1 and back."""
+        phases = 2 * math.pi * np.arange(self.num_frames) / self.num_frames
+        return np.asarray((1 - np.cos(phases)) / 2)
+
+    def sheet_frames(self) -> dict[int, str]:
+        """Returns a few frames on the way there, from 0, and what a sheet says of each."""
+        half = self.num_frames // 2
+        chosen = sorted({round(half * step / (_SHEET - 1)) for step in range(_SHEET)})
+        shares = self.shares()
+        yaws = self.first_yaw + (self.last_yaw - self.first_yaw) * shares
+        return {
+            frame: f"{shares[frame]:.0%}" if self.looks.changes else f"{round(yaws[frame]):+d} deg"
+            for frame in chosen
+        }
 
 
 def parsed_yaw(text: str) -> tuple[float, float]:
@@ -88,11 +105,16 @@ def parsed_yaw(text: str) -> tuple[float, float]:
     return first, last
 
 
+def generated_line(actor: str, consent: str) -> str:
+    """Returns the line that says what a rendered picture is."""
+    return f"AI-generated: novel views of {actor}; consent {consent}"
+
+
 def marked_frame(picture: NDArray[np.uint8], *, actor: str, consent: str) -> NDArray[np.uint8]:
     """Returns a frame, uint8, (H, W, 3), with the line that says what it is."""
     frame = picture.copy()
     height, width = frame.shape[:2]
-    text = f"AI-generated: novel views of {actor}; consent {consent}"
+    text = generated_line(actor, consent)
     size = max(9, height // 42)
     place = (size * 0.7, height - size * 0.7)
     draw_text(frame, text, place, size=size, halo=0.8, max_width=width - 1.4 * size)

@@ -13,6 +13,7 @@ from reage.provenance import AuditLog
 from reage.registry.adapter_facts import TrainedFacts, UpdatedFacts
 from reage.registry.adapters import AdapterRecord, Foundation, list_adapters
 from reage.registry.buffers import BufferRecord, buffer_versions, find_buffer
+from reage.registry.faces3d import list_faces3d
 from reage.registry.mirror import mirrors_of, purge_mirrors
 from reage.registry.withdrawal import holdings_of, purge, roll_back
 from reage.rehearsal.buffer_pictures import draw_buffer
@@ -22,6 +23,7 @@ from reage.rehearsal.hull_picture import draw_hull
 from reage.rehearsal.replay_buffer import load_buffer
 from reage.workspace import Workspace
 from studio.console import marked
+from studio.faces3d_table import face3d_table
 
 app = typer.Typer(
     help="Shows, rolls back and purges what is kept of one actor.", no_args_is_help=True
@@ -40,14 +42,22 @@ def show(
     ] = None,
     work: Work = Path("work"),
 ) -> None:
-    """Shows an actor's versions and what was forgotten, and draws the replay buffer and its hull.
+    """Shows an actor's versions, 3D faces among them, and draws the replay buffer and its hull.
 
     The pictures go to WORK/actors/ACTOR/show/VERSION.
     """
     foundation, records = Foundation.of(actor), list_adapters(actor)
+    faces = list_faces3d(actor)
+    if not records and not faces:
+        raise RegistryError(
+            f"adapter of {actor}: got none registered, and no 3D face, expected at least one"
+        )
+    if records:
+        out.print(_version_table(records, foundation))
+    if faces:
+        out.print(face3d_table(faces))
     if not records:
-        raise RegistryError(f"adapter of {actor}: got none registered, expected at least one")
-    out.print(_version_table(records, foundation))
+        return
     wanted = version or foundation.latest
     buffer = find_buffer(actor, wanted) if wanted else None
     if buffer is None:

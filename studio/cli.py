@@ -208,10 +208,28 @@ def train(
 @app.command()
 def turntable(
     actor: Annotated[Path, typer.Argument(help="Actor manifest; a 3D face has been trained.")],
-    yaw: Annotated[str, typer.Option(help="Degrees from and to; the movie comes back.")] = "-35:35",
+    yaw: Annotated[
+        str | None,
+        typer.Option(
+            help="Degrees from and to; the movie comes back. -35:35; from the front for looks."
+        ),
+    ] = None,
     pitch: Annotated[float, typer.Option(help="Degrees, positive from above.")] = 0.0,
     age: Annotated[
         float | None, typer.Option(help="Target age, years; the photographs' if not given.")
+    ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Look of a photograph, by name or number; of all, if not given."
+        ),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Look of the photograph that is gone to, and back.")
+    ] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(help="Direction of the prior and how far, as smile=1.0; may be repeated."),
     ] = None,
     fps: Annotated[int, typer.Option(help="Frames a second.")] = 24,
     seconds: Annotated[float, typer.Option(help="Length of the movie.")] = 4.0,
@@ -221,7 +239,11 @@ def turntable(
     ] = None,
     work: Work = Path("work"),
 ) -> None:
-    """Shows an actor's 3D face from a turning camera, as a movie with its provenance."""
+    """Shows an actor's 3D face from a turning camera, as a movie and a sheet with provenance.
+
+    With --to or --edit the look changes on the way, inside the hull of the photographs' looks: what
+    no photograph comes near is not made up, and how much of an edit was reached is said.
+    """
     from studio.face3d import run_turntable
 
     run_turntable(
@@ -229,8 +251,47 @@ def turntable(
         yaw=yaw,
         pitch=pitch,
         age=age,
+        first=first,
+        last=last,
+        edit=edit or [],
         fps=fps,
         seconds=seconds,
+        version=version,
+        prior=prior,
+        work=work,
+        console=out,
+    )
+
+
+@app.command("reference-plate")
+def reference_plate(
+    manifest: Annotated[Path, typer.Argument(help="Shot manifest.")],
+    actor: Annotated[str, typer.Argument(help="One of its actors; a 3D face has been trained.")],
+    look: Annotated[
+        str | None,
+        typer.Option("--from", help="Look of a photograph, by name or number; of all by default."),
+    ] = None,
+    aged: Annotated[
+        bool, typer.Option("--aged/--as-photographed", help="At the shot's target age, or not.")
+    ] = True,
+    version: Annotated[str, typer.Option(help="Of the 3D face, as v003.")] = "latest",
+    prior: Annotated[
+        str | None, typer.Option(help="Name or folder of the 3D prior it was trained on.")
+    ] = None,
+    work: Work = Path("work"),
+) -> None:
+    """Renders an actor's 3D face at a shot's camera, as a reference for comp: EXR with alpha.
+
+    A frame for every frame of the plate, of its size, in scene-linear Rec.709, premultiplied:
+    the head as the face is turned there, within the face's outline. The plate is not touched.
+    """
+    from studio.face3d import run_reference_plate
+
+    run_reference_plate(
+        manifest,
+        actor,
+        look=look,
+        is_aged=aged,
         version=version,
         prior=prior,
         work=work,

@@ -1,14 +1,19 @@
 """Faces in three dimensions from the command line: training one, and looking at it from aside."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from reage.errors import ManifestError
+from reage.looks import Looks, parsed_edits
 from reage.registry.adapter_facts import Face3DFacts
 from reage.registry.adapters import AdapterRecord
 from reage.turntable import Turntable, parsed_yaw
 from studio.console import marked
+
+ASIDE, FRONT = "-35:35", "0:0"  # degrees of yaw
 
 
 def run_face3d_training(
@@ -38,9 +43,12 @@ def run_face3d_training(
 def run_turntable(
     manifest: Path,
     *,
-    yaw: str,
+    yaw: str | None,
     pitch: float,
     age: float | None,
+    first: str | None,
+    last: str | None,
+    edit: Sequence[str],
     fps: int,
     seconds: float,
     version: str,
@@ -51,16 +59,18 @@ def run_turntable(
     """Runs the turntable flow on this machine and prints where the movie lies.
 
     Raises:
-        ManifestError: An angle, the age or the length is out of range.
+        ManifestError: An angle, the age, an edit or the length is out of range.
         ReageError: Whatever the flow reports.
     """
     try:
-        first, last = parsed_yaw(yaw)
+        looks = Looks(first=first, last=last, edits=parsed_edits(edit))
+        angles = parsed_yaw(yaw or (FRONT if looks.changes else ASIDE))
         view = Turntable(
-            first_yaw=first,
-            last_yaw=last,
+            first_yaw=angles[0],
+            last_yaw=angles[1],
             pitch=pitch,
             target_age=age,
+            looks=looks,
             fps=fps,
             seconds=seconds,
         )
@@ -70,5 +80,46 @@ def run_turntable(
 
     folder = turntable(str(manifest), view, version=version, prior=prior, work=str(work))
     console.print(marked("rendered", "bold green", folder / "turntable.mp4"), soft_wrap=True)
+    console.print(marked("  sheet", "bold", folder / "turntable.png"), soft_wrap=True)
     console.print(marked("  provenance", "bold", folder / "turntable.json"), soft_wrap=True)
+    shown = json.loads((folder / "turntable.json").read_text(encoding="utf-8"))["looks"]
+    for name, edit_facts in shown["edits"].items():
+        asked, reached = edit_facts["asked"], edit_facts["reached"]
+        said = f"{name} {reached:+.2f} of {asked:+g}: as far as the photographs' looks reach"
+        console.print(marked("  edit", "bold", said), soft_wrap=True)
+    return folder
+
+
+def run_reference_plate(
+    manifest: Path,
+    actor: str,
+    *,
+    look: str | None,
+    is_aged: bool,
+    version: str,
+    prior: str | None,
+    work: Path,
+    console: Console,
+) -> Path:
+    """Runs the reference plate's flow on this machine and prints where its frames lie.
+
+    Raises:
+        ReageError: Whatever the flow reports.
+    """
+    from flows.reference_plate import reference_plate
+
+    folder = reference_plate(
+        str(manifest),
+        actor,
+        Looks(first=look),
+        version=version,
+        prior=prior,
+        is_aged=is_aged,
+        work=str(work),
+    )
+    record = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
+    said = f"{record['num_shown']} of {len(record['files'])} frames show {actor}"
+    console.print(marked("rendered", "bold green", said), soft_wrap=True)
+    console.print(marked("  frames", "bold", folder / "reference.####.exr"), soft_wrap=True)
+    console.print(marked("  provenance", "bold", folder / "reference.json"), soft_wrap=True)
     return folder

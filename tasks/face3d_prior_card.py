@@ -18,6 +18,12 @@ from reage.training_curve import CURVE_NAME, CurveLine, of_stage, read_curve
 from tasks.prior_card import CARD_NAME, JUDGED, JUDGED_END, PICTURE_NAME, judgement_in
 
 NOT_JUDGED = "Not judged yet: run `make bench-face3d`."
+DIRECTIONS_SAID = (
+    "Beside the weights lie directions of w+ along which looks are edited, "
+    "`directions.safetensors`: `smile`, from the\nmouth of the least smiling tenth of the training "
+    "faces to that of the most smiling one, as their own mesh tells it, with\nthe head's turn, age "
+    "and gender told apart."
+)
 _SAID_APART = {"steps", "batch_size", "learning_rate", "render_size"}
 
 
@@ -97,7 +103,7 @@ def _networks(prior: Face3DPrior) -> str:
         (name, what, f"{sum(t.numel() for t in prior.get_submodule(name).state_dict().values()):,}")
         for name, what in told.items()
     ]
-    return "## What is in it\n\n" + table(("part", "what", "numbers"), rows)
+    return f"## What is in it\n\n{table(('part', 'what', 'numbers'), rows)}\n\n{DIRECTIONS_SAID}"
 
 
 def _recipe(recipe: Face3DPriorRecipe, lines: Sequence[CurveLine]) -> str:

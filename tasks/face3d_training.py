@@ -122,6 +122,7 @@ def train_face3d_weights(
         described = {
             "network": {"rank": recipe.low_rank.rank, "numbers": learner.num_trained},
             "recipe": recipe.plain(),
+            "photographs": _names(posed),
             "metrics": {f"{k}_prior": v for k, v in before.items()}
             | {f"{k}_personal": v for k, v in _figures(learner, photos).items()},
         }
@@ -130,6 +131,11 @@ def train_face3d_weights(
 
     step = workspace.step("face3d", produce, **inputs)
     return TrainedRef(folder=str(step.folder), digest=step.digest)
+
+
+def _names(posed: PosedRef) -> list[str]:
+    with np.load(posed.path, allow_pickle=False) as arrays:
+        return [str(name) for name in arrays["names"]]
 
 
 @torch.no_grad()

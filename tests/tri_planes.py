@@ -45,8 +45,8 @@ def some_cameras(batch=2):
     return posed_label(0.4 * drawn(batch, seed=2), 0.3 * drawn(batch, seed=3))
 
 
-def write_tiny_prior(folder, *, age_direction=None, seed=0):
-    """Writes a tiny 3D prior as an entry's files, and perhaps what ages; returns its folder."""
+def write_tiny_prior(folder, *, age_direction=None, smile_direction=None, seed=0):
+    """Writes a tiny 3D prior as an entry's files, and perhaps directions; returns its folder."""
     folder.mkdir(parents=True)
     weights = folder / "weights.safetensors"
     write_tensors(weights, tiny_generator(SEEN, seed=seed).state_dict())
@@ -57,6 +57,8 @@ def write_tiny_prior(folder, *, age_direction=None, seed=0):
     }
     (folder / "config.json").write_text(json.dumps(described))
     (folder / "MODEL_CARD.md").write_text("# tiny\n")
-    if age_direction is not None:
-        write_tensors(folder / "directions.safetensors", {"age": age_direction})
+    named = {"age": age_direction, "smile": smile_direction}
+    directions = {name: direction for name, direction in named.items() if direction is not None}
+    if directions:
+        write_tensors(folder / "directions.safetensors", directions)
     return folder

@@ -4,13 +4,14 @@ Shapes: B batch, R pixels of a picture, L style layers, D latent size.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from models.eg3d.checkpoint import load_triplane_generator
+from models.eg3d.config import TriPlaneConfig
 from models.eg3d.generator import TriPlaneGenerator
 from models.face3d.personal import Encode
 from models.face3d.prior_files import KIND as FACE3D
@@ -30,11 +31,13 @@ class LoadedFace3D:
         generator: In evaluation mode, gradients off.
         aged: Moves latents along the prior's age direction; None where it has none.
         encode: Pictures to latents to begin a projection with; None where it has no encoder.
+        directions: Along which looks are edited, (L, D), by name.
     """
 
     generator: TriPlaneGenerator
     aged: Aged | None = None
     encode: Encode | None = None
+    directions: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def load_face3d(folder: Path, kind: str, directions: Path | None) -> LoadedFace3D:
@@ -44,7 +47,7 @@ def load_face3d(folder: Path, kind: str, directions: Path | None) -> LoadedFace3
         folder: With config.json and weights.safetensors.
         kind: Of the weights; one of LOADERS.
         directions: Safetensors of directions in latent space, each (D,) or (L, D); None for none.
-            `age` is a year's.
+            `age` is a year's, and is followed instead of the prior's own path.
 
     Raises:
         CheckpointError: The files are not of such a prior.
@@ -56,20 +59,30 @@ def load_face3d(folder: Path, kind: str, directions: Path | None) -> LoadedFace3
     loaded = LOADERS[kind](folder)
     if directions is None:
         return loaded
-    year = read_tensors(directions).get(AGE)
+    found = _directions(directions, loaded.generator.config)
+    year = found.pop(AGE, None)
+    loaded = replace(loaded, directions=found)
     if year is None:
         return loaded
-    config = loaded.generator.config
-    if tuple(year.shape) not in ((config.latent_size,), (config.num_layers, config.latent_size)):
-        raise CheckpointError(
-            f"{directions}: {AGE}: got shape {tuple(year.shape)}, expected "
-            f"({config.latent_size},) or ({config.num_layers}, {config.latent_size})"
-        )
 
     def aged(w_plus: Tensor, source_age: float, target_age: float) -> Tensor:
         return w_plus + (target_age - source_age) * year.to(w_plus)
 
-    return LoadedFace3D(loaded.generator, aged, loaded.encode)
+    return replace(loaded, aged=aged)
+
+
+def _directions(path: Path, config: TriPlaneConfig) -> dict[str, Tensor]:
+    """Returns the directions of a file, (L, D), by name."""
+    found = read_tensors(path)
+    for name, direction in found.items():
+        if tuple(direction.shape) not in (
+            (config.latent_size,), (config.num_layers, config.latent_size),
+        ):  # fmt: skip
+            raise CheckpointError(
+                f"{path}: {name}: got shape {tuple(direction.shape)}, expected "
+                f"({config.latent_size},) or ({config.num_layers}, {config.latent_size})"
+            )
+    return {name: found[name].expand(config.num_layers, -1) for name in sorted(found)}
 
 
 def _load_eg3d(folder: Path) -> LoadedFace3D:

@@ -117,10 +117,21 @@ class UpdatedFacts(TrainedFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class Face3DFacts(TrainedFacts):
-    """Of low-rank weights over a 3D prior, trained on the actor's collection, and their anchors."""
+    """Of low-rank weights over a 3D prior, trained on the actor's collection, and their anchors.
+
+    Attributes:
+        photographs: Their names, in order of age, which is the anchors'; empty in versions from
+            before they were kept.
+    """
 
     kind: ClassVar[str] = "face3d"
     origin: ClassVar[str] = "trained in 3D"
+
+    photographs: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "photographs", tuple(self.photographs))
 
 
 @dataclass(frozen=True, kw_only=True)

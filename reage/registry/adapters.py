@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from reage.errors import RegistryError
-from reage.naming import check_name, is_version, next_version, parse_version, safe_name
+from reage.naming import check_name, is_version, next_version, parse_version
 from reage.registry.adapter_facts import AdapterFacts, PublishedFacts, TrainedFacts, UpdatedFacts
 from reage.registry.entry import (
     CARD,
     CONFIG,
     WEIGHTS,
     Entry,
+    actors_in,
     names_in,
     publish_entry,
     read_entry,
@@ -29,7 +30,6 @@ from reage.registry.entry import (
     registry_root,
 )
 from reage.registry.standing import Standing, deciding, standing_of
-from reage.storage.local import local_errors
 
 LATEST = "latest"
 
@@ -171,14 +171,14 @@ def list_adapters(actor: str | None = None) -> list[AdapterRecord]:
         RegistryError: A description or receipt is damaged.
         StorageError: A file cannot be read.
     """
-    actors = _actors() if actor is None else [actor]
+    actors = actors_in(adapters_folder()) if actor is None else [actor]
     return [_recorded(name, version) for name in actors for version in adapter_versions(name)]
 
 
 def adapters_made_for(prior_digest: str) -> list[str]:
     """Returns the names of the adapters made for a prior, as `ada v003`; raises StorageError."""
     found = []
-    for actor in _actors():
+    for actor in actors_in(adapters_folder()):
         for version in adapter_versions(actor):
             with suppress(RegistryError):  # damaged ones are of no use with any prior
                 record = _recorded(actor, version)
@@ -274,15 +274,6 @@ def _as_read(facts: AdapterFacts) -> dict[str, Any]:
     """Returns facts as the entry's description has them."""
     config: dict[str, Any] = json.loads(json.dumps(asdict(facts)))
     return config
-
-
-def _actors() -> list[str]:
-    """The names of all who have adapters, sorted."""
-    folder = adapters_folder()
-    with local_errors(str(folder), "read"):
-        if not folder.is_dir():
-            return []
-        return sorted(p.name for p in folder.iterdir() if safe_name(p.name) == p.name)
 
 
 def _read(actor: str, version: str) -> AdapterRecord:

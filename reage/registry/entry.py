@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reage.errors import RegistryError
+from reage.naming import safe_name
 from reage.storage import file_digest
 from reage.storage.local import local_errors
 
@@ -60,6 +61,14 @@ def names_in(folder: Path) -> list[str]:
             return []
         found = [p.name for p in folder.iterdir() if (p / CONFIG).is_file() and p.name[0] != "."]
     return sorted(found)
+
+
+def actors_in(folder: Path) -> list[str]:
+    """Returns whose entries a folder of actors' folders holds, sorted; raises StorageError."""
+    with local_errors(str(folder), "read"):
+        if not folder.is_dir():
+            return []
+        return sorted(p.name for p in folder.iterdir() if safe_name(p.name) == p.name)
 
 
 def read_entry(folder: Path, *, place: str) -> Entry:

@@ -19,6 +19,7 @@ from reage.registry.entry import (
     CONFIG,
     WEIGHTS,
     Entry,
+    actors_in,
     names_in,
     publish_entry,
     read_entry,
@@ -90,19 +91,21 @@ def register_face3d(actor: str, weights: bytes, facts: Face3DFacts) -> AdapterRe
     return find_face3d(actor, version)
 
 
-def list_faces3d(actor: str) -> list[AdapterRecord]:
-    """Returns an actor's versions, oldest first; their weights are not read.
+def list_faces3d(actor: str | None = None) -> list[AdapterRecord]:
+    """Returns an actor's versions, oldest first, or everybody's; their weights are not read.
 
     Raises:
         NamingError: `actor` is no name.
         RegistryError: A description or receipt is damaged.
         StorageError: A file cannot be read.
     """
-    return [
-        _record(actor, version, recorded_entry(folder, place=f"3D face {actor} {version}"))
-        for version in face3d_versions(actor)
-        for folder in (faces3d_folder() / actor / version,)
-    ]
+    actors = actors_in(faces3d_folder()) if actor is None else [actor]
+    return [_recorded(name, version) for name in actors for version in face3d_versions(name)]
+
+
+def _recorded(actor: str, version: str) -> AdapterRecord:
+    folder = faces3d_folder() / actor / version
+    return _record(actor, version, recorded_entry(folder, place=f"3D face {actor} {version}"))
 
 
 def _record(actor: str, version: str, entry: Entry) -> AdapterRecord:

@@ -14,15 +14,19 @@ from flows.turntable import turntable
 from models.lora.checkpoint import read_beside
 from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import ConsentError, ManifestError, RegistryError
+from reage.looks import Looks
 from reage.registry.adapters import adapter_versions
 from reage.registry.faces3d import face3d_versions, find_face3d, list_faces3d
+from reage.registry.triplane_priors import find_triplane_prior
 from reage.registry.withdrawal import holdings_of, purge
 from reage.storage import file_digest
 from reage.turntable import Turntable
 from reage.video import probe, read_frames
 from studio.face3d import run_turntable
+from tasks.face3d_looks import shown_looks
+from tasks.face3d_refs import Face3DPriorRef
 from tests.flows.test_train_actor import write_actor
-from tests.tri_planes import write_tiny_prior
+from tests.tri_planes import drawn, write_tiny_prior
 
 STEPS = 3
 LIMITS = PortraitLimits(duplicate_bits=0)  # all are one portrait, dimmed or mirrored
@@ -38,7 +42,8 @@ def studio(tmp_path_factory, prefect_server):
     dimmed = (portrait * 0.8).astype(np.uint8)
     for age, picture in ((30, dimmed), (35, portrait), (40, portrait[:, ::-1])):
         Image.fromarray(picture).save(photographs / f"{age}_1.png")
-    write_tiny_prior(folder / "tiny", age_direction=torch.full((8,), 0.05))
+    directions = {"age_direction": torch.full((8,), 0.05), "smile_direction": drawn(6, 8)}
+    write_tiny_prior(folder / "tiny", **directions)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REAGE_HOME", str(folder / "home"))
         yield folder
@@ -116,6 +121,41 @@ def test_turntable_at_an_age_moves_the_look_along_the_priors_direction(face, stu
     assert np.abs(frames[0] - frames[1]).mean() > 0.003
 
 
+def test_movie_goes_from_the_look_of_one_photograph_to_anothers_and_back(face, studio):
+    frontal = replace(SHORT, first_yaw=0, last_yaw=0)
+    looks = Looks(first="30_1.png", last="3")
+    folder = shown(studio, replace(frontal, looks=looks))
+    record = json.loads((folder / "turntable.json").read_text())
+    assert record["looks"] == {"first": "30_1.png", "last": "40_1.png", "edits": {}}
+    assert record["turntable"]["looks"]["first"] == "30_1.png"
+    prior = Face3DPriorRef.of(find_triplane_prior(str(studio / "tiny")))
+    way = shown_looks(face, prior, looks, None).at(torch.tensor([0.0, 0.5, 1.0]))
+    anchors = read_beside(face.weights)["anchors"]
+    torch.testing.assert_close(way[[0, 2]], anchors[[0, 2]])
+    torch.testing.assert_close(way[1], (anchors[0] + anchors[2]) / 2)
+    sheet = np.asarray(Image.open(folder / "turntable.png"))
+    assert sheet.shape == (310, 4 * 260 + 4, 3)
+
+
+def test_edit_moves_the_look_and_says_how_far_it_came(face, studio, capsys):
+    looks = Looks(edits={"smile": 2.0})
+    folder = shown(studio, replace(SHORT, first_yaw=0, last_yaw=0, looks=looks))
+    record = json.loads((folder / "turntable.json").read_text())
+    edit = record["looks"]["edits"]["smile"]
+    assert edit["asked"] == 2.0
+    assert 0 < edit["reached"] < 2.0
+    assert record["looks"]["first"] == "middle of 3 photographs"
+    first, *_, far, _, _ = frames_of(folder)
+    assert np.abs(first - far).mean() > 0.0005
+
+
+def test_look_or_direction_that_there_is_not_is_one_sentence(face, studio):
+    with pytest.raises(RegistryError, match=r"photograph: got '4', .* 1 to 3 or one of: 30_1.png,"):
+        shown(studio, replace(SHORT, looks=Looks(last="4")))
+    with pytest.raises(RegistryError, match=r"edit: got frown, expected one of its .*: smile;"):
+        shown(studio, replace(SHORT, looks=Looks(edits={"frown": 1.0})))
+
+
 def test_prior_without_an_age_direction_says_so(face, studio):
     bare = studio / "bare" / "tiny"
     if not bare.is_dir():
@@ -150,13 +190,18 @@ def test_no_prior_at_all_is_one_sentence(studio, monkeypatch):
 
 def test_angles_that_no_head_is_shown_from_are_one_sentence(studio, capsys):
     fields = {
-        "pitch": 0.0, "age": None, "fps": 24, "seconds": 1.0, "version": "latest", "prior": None,
+        "pitch": 0.0, "age": None, "first": None, "last": None, "edit": [], "fps": 24,
+        "seconds": 1.0, "version": "latest", "prior": None,
         "work": studio, "console": None,
     }  # fmt: skip
     with pytest.raises(ManifestError, match="yaw: got 'left'"):
         run_turntable(studio / "actors" / "astronaut.yaml", yaw="left", **fields)
     with pytest.raises(ManifestError, match="first_yaw: got -90"):
         run_turntable(studio / "actors" / "astronaut.yaml", yaw="-90:90", **fields)
+    with pytest.raises(ManifestError, match="edit: got 'smile', expected a direction and how far"):
+        run_turntable(
+            studio / "actors" / "astronaut.yaml", yaw=None, **{**fields, "edit": ["smile"]}
+        )
 
 
 def test_purge_takes_the_3d_face_along_and_its_name_is_not_used_again(face, studio):

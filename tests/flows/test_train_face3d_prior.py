@@ -121,6 +121,8 @@ def test_a_registered_prior_is_found_and_never_changes(
     assert loaded.aged is not None and loaded.encode is not None
     codes = loaded.encode(torch.zeros(1, 3, 32, 32))
     assert torch.equal(loaded.aged(codes, 40.0, 40.0), codes)
+    assert loaded.directions["smile"].shape == codes.shape[1:]
+    assert loaded.directions["smile"].abs().max() > 0
     with pytest.raises(RegistryError, match="ours: name: got one that is registered"):
         train_face3d_prior.fn(str(tmp_path), name="ours", work=str(tmp_path / "work"))
     with pytest.raises(RegistryError, match=r"3D prior theirs: .*expected one of: .*ours"):

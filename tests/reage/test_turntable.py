@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from reage.head.camera import HeadCamera
+from reage.look_sheet import compose_look_sheet
+from reage.looks import Looks
 from reage.turntable import Turntable, marked_frame, parsed_yaw, turntable_record
 
 
@@ -53,3 +55,21 @@ def test_record_says_what_the_movie_is():
     assert record["digital_source_type"].endswith("/trainedAlgorithmicMedia")
     assert record["movie"] == {"sha256": "ab", "frames": 96}
     assert (record["turntable"]["first_yaw"], record["actor"]) == (-35.0, "ada")
+
+
+def test_sheet_shows_the_way_there_by_share_or_by_angle():
+    table = Turntable(fps=24, seconds=2)
+    assert table.sheet_frames() == {
+        0: "-35 deg", 6: "-25 deg", 12: "+0 deg", 18: "+25 deg", 24: "+35 deg",
+    }  # fmt: skip
+    looks = Turntable(fps=24, seconds=2, looks=Looks(last="2"))
+    assert list(looks.sheet_frames().values()) == ["0%", "15%", "50%", "85%", "100%"]
+    assert len(Turntable(fps=2, seconds=1).sheet_frames()) == 2
+
+
+def test_look_sheet_keeps_its_pictures_and_says_that_they_are_generated():
+    frames = [np.full((64, 64, 3), value, np.uint8) for value in (50, 200)]
+    sheet = compose_look_sheet(frames, ["0%", "100%"], actor="ada", consent="DOC-1")
+    assert (sheet[28:92, 4:68] == 50).all()
+    assert (sheet[28:92, 72:136] == 200).all()
+    assert (sheet[92:].max(axis=(0, 1)) > 150).all()  # the line below

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from reage.registry.adapter_facts import PublishedFacts, TrainedFacts
+from reage.registry.adapter_facts import Face3DFacts, PublishedFacts, TrainedFacts
 from reage.registry.adapters import register_adapter
+from reage.registry.faces3d import register_face3d
 from studio import cli
 
 COMMON = {"consent_document": "CONSENT-1", "network": {}}
@@ -85,3 +86,53 @@ def test_inspect_shows_the_card_and_finds_a_changed_file(call, adapters):
     adapters[1].weights.write_bytes(b"tampered")
     code, _, err = call("inspect", "ada")
     assert (code, "got sha256" in err) == (1, True)
+
+
+@pytest.fixture
+def faces3d():
+    facts = Face3DFacts(
+        prior_name="compact",
+        prior_digest="34" * 32,
+        licence="research only",
+        collection_digest="cd" * 32,
+        num_photographs=40,
+        min_age=31,
+        max_age=64,
+        recipe={},
+        consent_document="CONSENT-1",
+        network={"rank": 2, "numbers": 70_000},
+    )
+    return [register_face3d(actor, b"w" * 280_000, facts) for actor in ("ada", "zoe")]
+
+
+def test_list_shows_3d_faces_apart_with_rank_size_photographs_and_terms(call, faces3d):
+    code, out, _ = call("list")
+    assert code == 0
+    adapters_part, faces_part = out.split("\n\n")
+    assert len(adapters_part.splitlines()) == 4
+    rows = [line.split() for line in faces_part.splitlines()[1:]]
+    for row, record in zip(rows, faces3d, strict=True):
+        assert row == [
+            record.actor, "v001", "2", "280", "kB", "40", "photographs", "31-64", "compact",
+            record.registered[:10], f"{record.digest[:12]}…", "CONSENT-1", "research", "only",
+        ]  # fmt: skip
+    assert "3D face" not in call("list", "bob")[1]
+
+
+def test_inspect_of_a_3d_face_shows_its_card_and_finds_a_changed_file(call, faces3d):
+    code, out, _ = call("inspect", "zoe", "--face3d")
+    assert code == 0
+    assert "zoe v001 in 3D" in out
+    faces3d[1].weights.write_bytes(b"tampered")
+    code, _, err = call("inspect", "zoe", "--face3d")
+    assert (code, "got sha256" in err) == (1, True)
+
+
+def test_actor_with_a_3d_face_alone_is_shown(faces3d, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["reage", "actor", "show", "zoe"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "40 photographs" in shown
+    assert "CONSENT-1" in shown
