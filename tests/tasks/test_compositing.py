@@ -220,10 +220,12 @@ def test_effect_is_full_up_to_a_cut_unblurred_by_it_and_none_without_the_actor(
     stripes = 0.1 * np.sign(np.sin(np.arange(size) / 1.6))[None, :, None]
     path = tmp_path / "changes.npy"
     np.save(path, np.broadcast_to(np.float32(stripes), (len(frames), size, size, 3)))
+    plan = tmp_path / "plan.npz"
+    np.savez(plan, first_frame=frames.first, defocus=np.zeros(len(frames)))
     ref = ActorLayerRef(
         actor=actor,
         cast=cast,
-        plan=PlanRef(path="", digest="", source_age=40.0),
+        plan=PlanRef(path=str(plan), digest="", source_age=40.0),
         change=ChangesRef(path=str(path), digest="stripes", frames=frames),
         matte=None,
     )
