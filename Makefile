@@ -13,8 +13,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-continual bench-face3d bench-mli bench-my3dgen bench-mytm bench-nights bench-plate \
-        bench-prior bench-published bench-strength bench-tolerances bench-triplane bench-video clean
+        bench-continual bench-face3d bench-mli bench-my3dgen bench-mytm bench-nights bench-occlusion \
+        bench-plate bench-prior bench-published bench-strength bench-tolerances bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,9 @@ bench-video: $(STAMP) ## judge how a shot holds over time, by mode: CLIPS="<movi
 
 bench-face3d: $(STAMP) ## turn held-out faces and judge them: DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>] [CARD=1]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) $(if $(CARD),--card)
+
+bench-occlusion: $(STAMP) ## judge what is kept in front of faces: CLIPS="<movie> ..." HAND=<movie> [BARE="<movie> ..."]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.occlusion --clips $(CLIPS) --hand $(HAND) $(if $(BARE),--bare $(BARE))
 
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection

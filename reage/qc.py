@@ -73,6 +73,8 @@ class FaceFrame:
         fade: How much of the effect is applied, 0-1.
         is_bridged: The face was not seen here; its place comes from its neighbours in time.
         flicker: Against the frame before; None where it was not measured.
+        held_back: Share of the face's matte that something is in front of, 0-1; None where nothing
+            was looked for.
     """
 
     frame_number: int
@@ -84,6 +86,7 @@ class FaceFrame:
     fade: float = 1.0
     is_bridged: bool = False
     flicker: FrameFlicker | None = None
+    held_back: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("measured_age", "identity"):

@@ -232,6 +232,7 @@ def _actor_report(
     track = shot.tracks[index]
     ages = [age for chunk in figures for age in chunk[actor.actor]["result_age"]]
     likeness = [value for chunk in figures for value in chunk[actor.actor]["similarity"]]
+    held_back = [share for chunk in figures for share in chunk[actor.actor]["held_back"]]
     frames = []
     for i, frame in enumerate(shot.manifest.frames):
         at = track.frames.index_of(frame)
@@ -247,6 +248,7 @@ def _actor_report(
                 fade=float(track.fade[at]),
                 is_bridged=bool(track.bridged[at]),
                 flicker=flicker[i],
+                held_back=held_back[i],
             )
         )
     return ActorQC(

@@ -65,7 +65,9 @@ def test_untouched_result_has_the_plates_age_and_full_likeness(measured):
             "plate_age": 3,
             "result_age": 3,
             "similarity": 3,
+            "held_back": 3,
         }
+        assert found["held_back"] == [None] * 3, "nothing was looked for"
         assert found["result_age"] == pytest.approx(found["plate_age"], abs=5e-3)
         assert found["similarity"] == pytest.approx([1.0] * 3, abs=1e-5)
 
