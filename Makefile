@@ -13,8 +13,9 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-continual bench-face3d bench-inversion bench-mli bench-my3dgen bench-mytm bench-nights bench-plate \
-        bench-prior bench-published bench-strength bench-tolerances bench-triplane bench-video clean
+        bench-continual bench-face3d bench-inversion bench-mli bench-my3dgen bench-mytm bench-nights \
+        bench-occlusion bench-plate bench-prior bench-published bench-strength bench-tolerances \
+        bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +79,9 @@ bench-face3d: $(STAMP) ## turn held-out faces and judge them: DATA=<utkface fold
 
 bench-inversion: $(STAMP) ## invert held-out faces by optimisation, turn and judge them (half an hour): DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d_inverted --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) --project-steps 80 --tune-steps 120
+
+bench-occlusion: $(STAMP) ## judge what is kept in front of faces: CLIPS="<movie> ..." HAND=<movie> [BARE="<movie> ..."]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.occlusion --clips $(CLIPS) --hand $(HAND) $(if $(BARE),--bare $(BARE))
 
 bench-collection: $(STAMP) ## what gathering 10, 50 and 500 photographs costs
 	$(BIN)/python -m benchmarks.collection

@@ -37,6 +37,7 @@ from tasks.delivery import deliver_package, reserve
 from tasks.faces import track_shot
 from tasks.grain import measure_grain
 from tasks.measuring import measure_chunk
+from tasks.occlusion import find_occlusion
 from tasks.plates import locate_plate
 from tasks.refs import (
     ActorLayerRef,
@@ -48,9 +49,11 @@ from tasks.refs import (
     GrainRef,
     JobRef,
     MeasuresRef,
+    OcclusionRef,
     PackageRef,
     PlanRef,
     PriorRef,
+    TracksRef,
 )
 from tasks.review import package_shot
 from tasks.surface import carry_chunk, find_skin
@@ -167,7 +170,7 @@ def render_shot(
     chunk: int,
 ) -> PackageRef:
     """Runs every step from tracking to package; returns the files that a delivery sends."""
-    total = len(shot.frames) * (2 + 4 * len(shot.actors))
+    total = len(shot.frames) * (2 + 5 * len(shot.actors))
     with shot_progress(shot.shot_id.code, total) as progress:
         tracks = track_shot(frame_set, workspace=workspace)
         progress.advance("faces tracked", len(shot.frames))
@@ -177,15 +180,24 @@ def render_shot(
             for a, m in zip(shot.actors, actors, strict=True)
         ]
         refuse_shared_faces({cast.actor: cast.takes for cast in casts})
+        fronts = [
+            _occlusion(shot, frame_set, tracks, a, c, workspace, progress)
+            for a, c in zip(shot.actors, casts, strict=True)
+        ]
         chunks = shot.frames.chunks(chunk)
         plans = [
-            _plan(frame_set, c, prior, a, adapter, chunks, workspace, progress)
-            for a, c, adapter in zip(shot.actors, casts, adapters, strict=True)
+            _plan(frame_set, c, prior, a, adapter, front, chunks, workspace, progress)
+            for a, c, adapter, front in zip(shot.actors, casts, adapters, fronts, strict=True)
         ]
         layers = list(zip(shot.actors, casts, plans, strict=True))
-        changes = [_age(*layer, prior, chunks, workspace, progress) for layer in layers]
+        changes = [
+            _age(*layer, prior, front, chunks, workspace, progress)
+            for layer, front in zip(layers, fronts, strict=True)
+        ]
         rendered = [
-            _render(shot, frame_set, layers, list(of_chunk), prior, grain, workspace, progress)
+            _render(
+                shot, frame_set, layers, fronts, list(of_chunk), prior, grain, workspace, progress
+            )
             for of_chunk in zip(*changes, strict=True)
         ]
         package = package_shot(
@@ -209,12 +221,31 @@ def references(actor: ActorManifest) -> list[str]:
     return [actor.resolve(place) for place in actor.references]
 
 
+def _occlusion(
+    shot: ShotManifest,
+    frame_set: FrameSetRef,
+    tracks: TracksRef,
+    actor: ActorInShot,
+    cast: CastRef,
+    workspace: Workspace,
+    progress: ShotProgress,
+) -> OcclusionRef | None:
+    """Finds what is in front of an actor's face, or takes the artist's word for it."""
+    own = None if actor.occlusion_matte is None else shot.resolve(actor.occlusion_matte)
+    found = None
+    if own is not None or actor.occlusion == "auto":
+        found = find_occlusion(frame_set, cast, tracks.takes, own=own, workspace=workspace)
+    progress.advance(f"{actor.actor} uncovered", len(shot.frames))
+    return found
+
+
 def _plan(
     frame_set: FrameSetRef,
     cast: CastRef,
     prior: PriorRef,
     actor: ActorInShot,
     adapter: AdapterRef | None,
+    front: OcclusionRef | None,
     chunks: list[FrameRange],
     workspace: Workspace,
     progress: ShotProgress,
@@ -223,7 +254,9 @@ def _plan(
     for frames in chunks:
         latents.append(encode_chunk(frame_set, cast, personal, frames, workspace=workspace))
         progress.advance(f"{actor.actor} encoded", len(frames))
-    return plan_ageing(latents, cast, personal, actor, adapter, workspace=workspace)
+    return plan_ageing(
+        latents, cast, personal, actor, adapter, occlusion=front, workspace=workspace
+    )
 
 
 def _age(
@@ -231,6 +264,7 @@ def _age(
     cast: CastRef,
     plan: PlanRef,
     prior: PriorRef,
+    front: OcclusionRef | None,
     chunks: list[FrameRange],
     workspace: Workspace,
     progress: ShotProgress,
@@ -243,10 +277,14 @@ def _age(
     if actor.temporal.mode == "frame":
         progress.advance(f"{actor.actor} held", sum(len(frames) for frames in chunks))
         return decoded
-    skin = find_skin(decoded, plan, cast, prior, workspace=workspace)
+    skin = find_skin(decoded, plan, cast, prior, occlusion=front, workspace=workspace)
     carried = []
     for frames in chunks:
-        carried.append(carry_chunk(skin, decoded, plan, cast, prior, frames, workspace=workspace))
+        carried.append(
+            carry_chunk(
+                skin, decoded, plan, cast, prior, frames, occlusion=front, workspace=workspace
+            )
+        )
         progress.advance(f"{actor.actor} held", len(frames))
     return carried
 
@@ -255,6 +293,7 @@ def _render(
     shot: ShotManifest,
     frame_set: FrameSetRef,
     layers: list[tuple[ActorInShot, CastRef, PlanRef]],
+    fronts: list[OcclusionRef | None],
     changes: list[ChangesRef],
     prior: PriorRef,
     grain: GrainRef,
@@ -262,9 +301,13 @@ def _render(
     progress: ShotProgress,
 ) -> tuple[ChunkRef, MeasuresRef]:
     frames, refs = changes[0].frames, []
-    for (actor, cast, plan), change in zip(layers, changes, strict=True):
+    for (actor, cast, plan), front, change in zip(layers, fronts, changes, strict=True):
         matte = None if actor.matte is None else shot.resolve(actor.matte)
-        refs.append(ActorLayerRef(actor=actor, cast=cast, plan=plan, change=change, matte=matte))
+        refs.append(
+            ActorLayerRef(
+                actor=actor, cast=cast, plan=plan, change=change, matte=matte, occlusion=front
+            )
+        )
     composited = composite_chunk(
         frame_set,
         refs,

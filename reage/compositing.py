@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reage.colour import add_display_change, to_display
 from reage.defocus import softened
 from reage.detail import raise_detail
-from reage.geometry import Similarity, warp_to_plate
+from reage.geometry import Similarity, WarpedPatch, warp_to_plate
 from reage.grain.model import Grain
 from reage.grain.restoring import MARGIN, missing_grain
 from reage.image import Image
@@ -40,6 +40,7 @@ class Layer:
         feather: Softness of the matte's edge, as a part of the face's size.
         expand: Growth of the matte, as a part of the face's size.
         limit: The artist's own matte, float32, (H, W), 0-1, which the face matte is multiplied by.
+        holdout: What is in front of the face, 0-1: where it is 1 the plate stands.
         motion: (x, y) plate pixels that the face travels while the shutter is open.
         regions: How far parts of the face may change, 0-1, by name; those left out may wholly.
         detail: 0-1: how far the change's finest features are raised; see `raise_detail`.
@@ -53,6 +54,7 @@ class Layer:
     feather: float
     expand: float
     limit: NDArray[np.float32] | None = None
+    holdout: WarpedPatch | None = None
     detail: float = 0.0
     defocus: float = 0.0
     motion: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
@@ -145,6 +147,8 @@ def layer_matte(layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:
         matte[gain.roi.slices] *= 1.0 + gain.pixels
     if layer.limit is not None:
         matte *= layer.limit
+    if layer.holdout is not None:
+        matte[layer.holdout.roi.slices] *= 1.0 - layer.holdout.pixels
     matte[matte < _LEAST_COVERAGE] = 0.0
     return matte
 

@@ -111,7 +111,7 @@ class FaceFinder:
                 f"FaceFinder.num_readings: got {num_readings}, expected 1 to {len(_VARIATIONS)}"
             )
         self._variations = _VARIATIONS[:num_readings]
-        with _without_chatter():
+        with without_chatter():
             self._detector = FaceDetection(
                 model_selection=1, min_detection_confidence=_MIN_DETECTOR_SCORE
             )
@@ -286,7 +286,7 @@ def _checked(display: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
+def without_chatter() -> Iterator[None]:
     """Keeps the library's start-up remarks off stderr; anything else written there is passed on.
 
     They are written by C++ to the file descriptor, so that is what is set aside for the moment.

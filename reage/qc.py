@@ -75,6 +75,8 @@ class FaceFrame:
         is_bridged: The face was not seen here; its place comes from its neighbours in time.
         is_cast: The actor is in this frame's take.
         flicker: Against the frame before; None where it was not measured.
+        held_back: Share of the face's matte that something is in front of, 0-1; None where nothing
+            was looked for.
     """
 
     frame_number: int
@@ -87,6 +89,7 @@ class FaceFrame:
     is_bridged: bool = False
     is_cast: bool = True
     flicker: FrameFlicker | None = None
+    held_back: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("measured_age", "identity"):

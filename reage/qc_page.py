@@ -139,6 +139,7 @@ def _actor_section(actor: ActorQC, report: QCReport) -> dict[str, Any]:
         "tiles": _tiles(actor, report),
         "charts": _charts(actor, report),
         "num_frames": len(actor.frames),
+        "held_back": _held_back_words(actor),
         "num_bridged": sum(f.is_bridged for f in actor.frames),
         "num_lost": sum(f.presence == 0 for f in actor.cast_frames),
         "num_faded": sum(not f.is_visible for f in actor.cast_frames),
@@ -200,7 +201,31 @@ def _charts(actor: ActorQC, report: QCReport) -> list[dict[str, Any]]:
                line_chart(presence, frames=frames, y_range=(0.0, 1.0), height=120, decimals=1,
                           cuts=cuts)),
         {"title": "Track", "legend": _STATES, "svg": state_strip(_states(actor), frames=frames)},
+        *_held_back_chart(actor, frames),
     ]  # fmt: skip
+
+
+def _held_back_chart(actor: ActorQC, frames: FrameRange) -> list[dict[str, Any]]:
+    """Returns the chart of how much of the face's matte was held back, none where nothing was."""
+    if not any(frame.held_back for frame in actor.frames):
+        return []
+    series = _in_percent([_series(actor, "held back", "s-main", lambda f: f.held_back)])
+    svg = line_chart(series, frames=frames, y_range=(0.0, 100.0), height=120, decimals=0)
+    return [_chart("Something in front, % of the face's matte that is held back", series, svg)]
+
+
+def _held_back_words(actor: ActorQC) -> str:
+    """Says in how many frames the change was held back, and how far at most."""
+    shares = [f.held_back for f in actor.frames if f.held_back is not None]
+    if not shares:
+        return "not looked for"
+    covered = [share for share in shares if share > 0]
+    if not covered:
+        return "nothing found"
+    return (
+        f"in {len(covered)} of {len(shares)} frames, over up to {max(covered):.0%} of the face's "
+        "matte; there the plate stands"
+    )
 
 
 def _coverage_chart(report: QCReport) -> dict[str, Any] | None:

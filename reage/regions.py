@@ -28,7 +28,7 @@ _BROWS = (
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
     (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
 )
-_LIPS = (
+LIPS = (
     61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146,
 )  # fmt: skip
 _CHEEKS = (
@@ -91,7 +91,7 @@ def _polygons(name: str, landmarks: Points) -> list[Points]:
     made = {
         "eyes": lambda: [_grown(landmarks, e, _EYE_REACH) for e in (RIGHT_EYE, LEFT_EYE)],
         "brows": lambda: [_grown(landmarks, brow, _BROW_REACH) for brow in _BROWS],
-        "lips": lambda: [_grown(landmarks, _LIPS, _LIP_REACH)],
+        "lips": lambda: [_grown(landmarks, LIPS, _LIP_REACH)],
         "forehead": lambda: [np.concatenate([brows, rim[::-1]])],
         "cheeks": lambda: [landmarks[list(cheek)] for cheek in _CHEEKS],
         "neck": lambda: [np.concatenate([jaw, (jaw - _BESIDE * up)[::-1]])],

@@ -29,16 +29,18 @@ from reage.manifest.fields import YOUNGEST
 from reage.manifest.shot import ActorInShot
 from reage.surface.key_frame import choose_key_frame, crop_sharpness
 from reage.takes import best_rows, rows_of
-from reage.tracks import Track, load_track
+from reage.tracks import Track
 from reage.workspace import Workspace
 from tasks.crops import Cropper, batches, filled, plate_frames, to_tensor
 from tasks.gpu import device, latent_adapter, loaded_prior
+from tasks.holdouts import uncovered_track
 from tasks.refs import (
     AdapterRef,
     CastRef,
     ChangesRef,
     FrameSetRef,
     LatentsRef,
+    OcclusionRef,
     PlanRef,
     PriorRef,
 )
@@ -104,6 +106,7 @@ def plan_ageing(
     actor: ActorInShot,
     adapter: AdapterRef | None = None,
     *,
+    occlusion: OcclusionRef | None = None,
     workspace: Workspace,
 ) -> PlanRef:
     """Steadies the latents over each take and finds the shot's one ageing direction.
@@ -112,10 +115,11 @@ def plan_ageing(
     seen. Offsets are averaged over the best-seen frames and evaluated at the source age and on a
     grid of target ages. With an adapter they lead towards the person's latents, as far as its
     strength at a frame says, at the source age too, so that nothing changes where the ages agree.
+    A frame counts as well seen as far as nothing is in front of its face.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
-        track = load_track(Path(cast.track_path))
+        track = uncovered_track(cast, occlusion)
         frames = FrameRange(latents[0].frames.first, latents[-1].frames.last)
         seen = track.fade[[track.frames.index_of(f) for f in frames]]
         chunks = [np.load(ref.path) for ref in latents]
@@ -166,6 +170,7 @@ def plan_ageing(
         prior=prior.content,
         actor=actor,
         adapter=None if adapter is None else (adapter.digest, adapter.strength_course),
+        occlusion=occlusion and occlusion.digest,
     )
     return PlanRef(
         path=str(step.folder / "plan.npz"),

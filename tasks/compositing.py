@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from prefect import task
 
-from reage.anamorphic import matte_to_square_pixels
 from reage.compositing import Layer, Regrain, composite
 from reage.defocus import without_motion
-from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.grain.model import Grain
 from reage.patches import PatchWriter
 from reage.takes import velocities
-from reage.video import PlateInfo, plate_digest, probe, read_frames
+from reage.video import PlateInfo
 from reage.workspace import Workspace
 from tasks.crops import Cropper, plate_frames, plate_info
-from tasks.fetching import local_path
 from tasks.gpu import loaded_prior
+from tasks.holdouts import drawn_holdout
+from tasks.own_mattes import coverage, find_matte, matte_digest
 from tasks.refs import ActorLayerRef, ChunkRef, FrameSetRef, GrainRef, PriorRef
 
 
@@ -48,18 +46,20 @@ def composite_chunk(
         regrain: How much of the grain that the change took away is put back, 0-1.
     """
     info = plate_info(frame_set)
-    limits = [
-        None if ref.matte is None else _limit(local_path(ref.matte, workspace), info, frames)
-        for ref in layers
-    ]
+    limits = [find_matte(ref.matte, info, frames, workspace) for ref in layers]
 
     def produce(folder: Path) -> dict[str, Any]:
         plate = plate_frames(frame_set, frames)
         per_frame = _layers(layers, limits, prior, frames, shutter_angle / 360.0, defocus)
+        holdouts = [drawn_holdout(ref, frame_set, frames, workspace) for ref in layers]
         with PatchWriter(folder) as patches:
             for (frame, image), per_actor in zip(plate, per_frame, strict=True):
                 restored = None if grain is None else _regrain(grain, frame, regrain)
-                patches.write(frame, *composite(image, per_actor, restored))
+                held = [
+                    replace(layer, holdout=drawn(frame, image))
+                    for layer, drawn in zip(per_actor, holdouts, strict=True)
+                ]
+                patches.write(frame, *composite(image, held, restored))
         return {"num_frames": len(frames)}
 
     step = workspace.step(
@@ -67,7 +67,8 @@ def composite_chunk(
         produce,
         frame_set=frame_set.content,
         layers=[(ref.actor, ref.cast.digest, ref.change.digest) for ref in layers],
-        limits=[None if limit is None else plate_digest(limit, frames) for limit in limits],
+        limits=[matte_digest(limit, frames) for limit in limits],
+        occlusions=[ref.occlusion and ref.occlusion.digest for ref in layers],
         shutter_angle=shutter_angle,
         defocus=defocus,
         grain=None if grain is None else (grain.digest, regrain),
@@ -112,7 +113,7 @@ def _actor_layers(
         blurs, first = plan["defocus"], int(plan["first_frame"])
     places = track.landmarks.mean(axis=1)
     velocity = velocities(places, ref.cast.takes, track.frames)
-    mattes = repeat(None) if limit is None else _coverage(limit, frames)
+    mattes = repeat(None) if limit is None else coverage(limit, frames)
     for frame, matte in zip(frames, mattes, strict=False):
         index = track.frames.index_of(frame)
         motion = exposed * velocity[index]
@@ -130,33 +131,3 @@ def _actor_layers(
             motion=motion,
             regions=ref.actor.regions.model_dump(),
         )
-
-
-def _limit(path: str, plate: PlateInfo, frames: FrameRange) -> PlateInfo:
-    """Opens the artist's matte; a movie begins with the plate, a sequence has its own numbers.
-
-    Raises:
-        PlateError: It cannot be read, lacks frames, or is of another size than the plate.
-    """
-    info = probe(
-        path, first_frame=plate.frames.first, frame_rate=plate.frame_rate, frames=frames
-    ).laid_on(plate)
-    info = replace(info, pixel_aspect=plate.pixel_aspect)
-    if frames.first not in info.frames or frames.last not in info.frames:
-        raise PlateError(
-            f"{path}: frames: got {info.frames}, expected {frames} as in the shot; "
-            "render the matte for the plate's whole frame range"
-        )
-    if (info.width, info.height) != (plate.width, plate.height):
-        raise PlateError(
-            f"{path}: size: got {info.width}x{info.height}, expected "
-            f"{plate.width}x{plate.height} as the plate"
-        )
-    return info
-
-
-def _coverage(limit: PlateInfo, frames: FrameRange) -> Iterator[NDArray[np.float32]]:
-    """Yields the artist's matte of each frame: the mean of its channels."""
-    for _, image in read_frames(limit, frames, colourspace="srgb"):
-        matte = image.pixels.mean(axis=2).clip(0.0, 1.0)
-        yield matte_to_square_pixels(matte, limit.pixel_aspect)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.ageing.prior import Prior
 from reage.colour import luma
 from reage.framerange import FrameRange
+from reage.occlusion.holdout import Holdout
 from reage.surface.carrying import render, unwrap
 from reage.surface.chart import Chart, visibility
 from reage.surface.key_frame import usual_sharpness
@@ -22,7 +24,8 @@ from reage.surface.registration import SIDE, resized
 from reage.surface.skin import Sample
 from tasks.crops import Cropper, crop_from_synthesis
 from tasks.gpu import loaded_prior
-from tasks.refs import CastRef, ChangesRef, LatentsRef, PlanRef, PriorRef
+from tasks.holdouts import open_holdout
+from tasks.refs import CastRef, ChangesRef, LatentsRef, OcclusionRef, PlanRef, PriorRef
 
 Pixels = NDArray[np.float32]
 Flows = NDArray[np.floating]  # (T, 2, n, n, 2): frame from chart, and chart from frame
@@ -31,6 +34,8 @@ Textures = Iterator[tuple[int, Pixels]]
 _TEXELS_PER_PIXEL = 1.5  # of the chart's side, for a pixel of the crop's
 _LARGEST_CHART = 1536  # texels a side
 _STRENGTH_YEARS = 40.0  # that the whole way from prior to adapter counts for
+_COVERED = np.float32(1e-3)  # what is left of a texel's confidence where it is covered
+_BESIDE = np.ones((5, 5), np.uint8)  # texels around a cover that count as covered
 _SHARP_ENOUGH = 0.5  # of the sharpest frames: what is below counts less, by the square
 
 
@@ -47,6 +52,7 @@ class FaceSurface:
         depths: (T, K) likewise.
         credit: (T,) how far each frame is believed as a whole, above 0 up to 1.
         prior: That synthesised the crops.
+        holdout: What is in front of the face; None where nothing was looked for.
     """
 
     frames: FrameRange
@@ -56,9 +62,16 @@ class FaceSurface:
     depths: NDArray[np.float64]
     credit: NDArray[np.float32]
     prior: Prior
+    holdout: Holdout | None = None
 
     @classmethod
-    def of(cls, cast: CastRef, prior: PriorRef, plan: PlanRef) -> Self:
+    def of(
+        cls,
+        cast: CastRef,
+        prior: PriorRef,
+        plan: PlanRef,
+        occlusion: OcclusionRef | None = None,
+    ) -> Self:
         """Opens the surface of a cast actor whose ageing is planned."""
         network = loaded_prior(prior)
         cropper = Cropper.of(cast, network)
@@ -77,6 +90,7 @@ class FaceSurface:
             depths=np.stack([way.scale * depths for way, _, depths in pairs]),
             credit=np.maximum(track.fade * sharp, 1e-3).astype(np.float32),
             prior=network,
+            holdout=None if occlusion is None else open_holdout(occlusion, cast),
         )
 
     @property
@@ -147,7 +161,13 @@ class FaceSurface:
 
     def _confidence(self, row: int, chart: Chart) -> Pixels:
         squarely = visibility(self.landmarks[row], self.depths[row], chart.triangles)
-        return chart.mixed(squarely[:, None])[..., 0]
+        confidence = chart.mixed(squarely[:, None])[..., 0]
+        if self.holdout is None:
+            return confidence
+        covered = self.holdout.on_chart(self.frames.first + row, chart)
+        if covered is None:
+            return confidence
+        return confidence * np.maximum(1 - cv2.dilate(covered, _BESIDE), _COVERED)
 
     @cached_property
     def _registering(self) -> Chart:

@@ -14,9 +14,11 @@ import torch
 from prefect import task
 
 from models.ageing.prior import Prior
+from reage.framerange import FrameRange
 from reage.workspace import Workspace
 from tasks.crops import Crop, Cropper, chunk_frames, to_tensor
 from tasks.gpu import loaded_prior
+from tasks.holdouts import open_holdout
 from tasks.refs import ActorLayerRef, CastRef, ChunkRef, FrameSetRef, MeasuresRef, PriorRef
 
 BATCH = 8
@@ -34,14 +36,18 @@ def measure_chunk(
 ) -> MeasuresRef:
     """Estimates, for every frame and actor, the age shown and the likeness to the plate's face.
 
-    Writes `measures.json`: per actor `plate_age`, `result_age` (years) and `similarity` (cosine),
-    one entry per frame, null in takes without the actor.
+    Writes `measures.json`: per actor `plate_age`, `result_age` (years), `similarity` (cosine), null
+    in takes without the actor, and `held_back` (share of the face's matte that something is in
+    front of; null where nothing was looked for), one entry per frame.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
         figures = {
-            ref.actor.actor: _measure(network, _crop_pairs(frame_set, chunk, ref.cast, network))
+            ref.actor.actor: {
+                **_measure(network, _crop_pairs(frame_set, chunk, ref.cast, network)),
+                "held_back": _held_back(ref, chunk.frames),
+            }
             for ref in layers
         }
         (folder / "measures.json").write_text(json.dumps(figures))
@@ -51,6 +57,15 @@ def measure_chunk(
     return MeasuresRef(
         path=str(step.folder / "measures.json"), digest=step.digest, frames=chunk.frames
     )
+
+
+def _held_back(ref: ActorLayerRef, frames: FrameRange) -> list[float] | list[None]:
+    if ref.occlusion is None:
+        return [None] * len(frames)
+    found = open_holdout(ref.occlusion, ref.cast)
+    rows = [found.view.frames.index_of(frame) for frame in frames]
+    shares: list[float] = found.held_back[rows].tolist()
+    return shares
 
 
 def _crop_pairs(

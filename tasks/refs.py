@@ -332,11 +332,25 @@ class GrainRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OcclusionRef:
+    """What is in front of a cast actor's face, in every frame: a folder.
+
+    Attributes:
+        own: Place of the artist's matte that it was taken from; None where it was found.
+    """
+
+    folder: str
+    digest: str
+    own: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActorLayerRef:
     """One actor's part of a chunk: what the manifest asks, which track, which change.
 
     Attributes:
         matte: Path of the artist's own matte, or None.
+        occlusion: What is in front of the face; None where nothing was looked for.
     """
 
     actor: ActorInShot
@@ -344,6 +358,7 @@ class ActorLayerRef:
     plan: PlanRef
     change: ChangesRef
     matte: str | None
+    occlusion: OcclusionRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -227,6 +227,7 @@ def _actor_report(
     ages = [age for chunk in figures for age in chunk[actor.actor]["result_age"]]
     likeness = [value for chunk in figures for value in chunk[actor.actor]["similarity"]]
     parts = cast.parts(shot.manifest.frames)
+    held_back = [share for chunk in figures for share in chunk[actor.actor]["held_back"]]
     frames = []
     for i, frame in enumerate(shot.manifest.frames):
         at = track.frames.index_of(frame)
@@ -243,6 +244,7 @@ def _actor_report(
                 is_bridged=bool(track.bridged[at]),
                 is_cast=any(frame in part for part in parts),
                 flicker=flicker[i],
+                held_back=held_back[i],
             )
         )
     return ActorQC(

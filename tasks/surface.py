@@ -21,7 +21,7 @@ from reage.surface.skin import REACH_FRAMES, SkinPart, fit_skin, following
 from reage.takes import rows_of
 from reage.workspace import Workspace
 from tasks.face_surface import FaceSurface, Pixels, Textures
-from tasks.refs import CastRef, ChangesRef, PlanRef, PriorRef, SkinRef
+from tasks.refs import CastRef, ChangesRef, OcclusionRef, PlanRef, PriorRef, SkinRef
 
 _FLOWS = "flows.npy"
 
@@ -33,6 +33,7 @@ def find_skin(
     cast: CastRef,
     prior: PriorRef,
     *,
+    occlusion: OcclusionRef | None = None,
     workspace: Workspace,
 ) -> SkinRef:
     """Registers all frames on the face's chart and finds what of the change stays on the skin.
@@ -41,13 +42,14 @@ def find_skin(
     light and expression, a skin of both was up to half of the finest structure off either's own,
     and where the takes agree their skins agree by themselves. With a key frame nothing is found
     but the registration, of all takes on one another: that frame's change is carried as it is.
+    What is in front of the face in a frame says nothing of its skin.
 
     Writes `flows.npy`, float16 (T, 2, n, n, 2): frame from chart and back, 0 in takes without the
     actor; and `skin_<first frame>.npz` of every take with them.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
-        surface = FaceSurface.of(cast, prior, plan)
+        surface = FaceSurface.of(cast, prior, plan, occlusion)
         _register(surface, plan, folder / _FLOWS)
         if plan.key_frame is None:
             flows = np.load(folder / _FLOWS, mmap_mode="r")
@@ -61,6 +63,7 @@ def find_skin(
         changes=[ref.digest for ref in changes],
         plan=plan.digest,
         cast=cast.digest,
+        occlusion=occlusion and occlusion.digest,
     )
     return SkinRef(folder=str(step.folder), digest=step.digest)
 
@@ -74,6 +77,7 @@ def carry_chunk(
     prior: PriorRef,
     frames: FrameRange,
     *,
+    occlusion: OcclusionRef | None = None,
     workspace: Workspace,
 ) -> ChangesRef:
     """Draws the change of every frame from the face's surface.
@@ -83,7 +87,7 @@ def carry_chunk(
     """
 
     def produce(folder: Path) -> dict[str, Any]:
-        surface = FaceSurface.of(cast, prior, plan)
+        surface = FaceSurface.of(cast, prior, plan, occlusion)
         flows = np.load(Path(skin.folder) / _FLOWS, mmap_mode="r")
         shape = (len(frames), surface.size, surface.size, 3)
         drawn = np.lib.format.open_memmap(folder / "changes.npy", "w+", np.dtype(np.float32), shape)

@@ -218,6 +218,16 @@ class ActorInShot(ManifestModel):
         description="A matte of your own that limits the change: an image sequence with the "
         "shot's frame numbers, or a movie that begins with the plate.",
     )
+    occlusion: Literal["auto", "none"] = Field(
+        default="auto",
+        description="`auto` keeps what passes before the face, as hands and microphones, in front "
+        "of the change; `none` looks for nothing.",
+    )
+    occlusion_matte: PlatePlace | None = Field(
+        default=None,
+        description="A matte of your own, white where something is in front of the face, used in "
+        "place of what `occlusion` finds; frames and size as of `matte`.",
+    )
     adapter: Adapter = Field(
         default=NO_ADAPTER,
         description="The actor's personal adapter, trained or imported, for the shot's prior: "

@@ -132,10 +132,15 @@ def _places(manifest: ShotManifest | ActorManifest) -> list[tuple[KeyPath, str]]
             (("references", index), place) for index, place in enumerate(manifest.references)
         ]
         return found + ([(("collection",), manifest.collection)] if manifest.collection else [])
-    mattes = enumerate(entry.matte for entry in manifest.actors)
+    mattes = [
+        (("actors", index, key), place)
+        for index, entry in enumerate(manifest.actors)
+        for key in ("matte", "occlusion_matte")
+        if (place := getattr(entry, key))
+    ]
     return [
         (("plate", "uri"), manifest.plate.uri),
-        *((("actors", index, "matte"), matte) for index, matte in mattes if matte),
+        *mattes,
     ]
 
 

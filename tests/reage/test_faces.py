@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from reage.faces import FaceFinder, _without_chatter
+from reage.faces import FaceFinder, without_chatter
 
 # Edges of the face in `skimage.data.astronaut`, found by eye: from ear to ear, from brow to chin.
 ASTRONAUT_BOX = (178, 67, 272, 177)
@@ -111,7 +111,7 @@ def test_opening_a_finder_says_nothing(capfd):
 
 
 def test_only_the_librarys_chatter_is_kept_off_stderr(capfd):
-    with _without_chatter():
+    with without_chatter():
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
         os.write(2, b"disk on fire\n")
     assert capfd.readouterr().err == "disk on fire\n"

@@ -208,3 +208,17 @@ def test_data_uri_is_no_wider_than_asked():
     picture = np.full((100, 300, 3), 200, np.uint8)
     encoded = data_uri(picture, width=90).split(",")[1]
     assert PillowImage.open(io.BytesIO(base64.b64decode(encoded))).size == (90, 30)
+
+
+def test_page_says_how_much_of_the_face_was_held_back():
+    def page(share_of):
+        frames = tuple(replace(face, held_back=share_of(face.frame_number)) for face in faces())
+        return render_page(replace(REPORT, actors=(replace(REPORT.actors[0], frames=frames),)))
+
+    covered = page(lambda number: 0.25 if number in (1003, 1004) else 0.0)
+    assert "in 2 of 12 frames, over up to 25% of the face" in covered
+    assert "Something in front" in covered
+    bare = page(lambda number: 0.0)
+    assert "nothing found" in bare
+    assert "Something in front" not in bare
+    assert "not looked for" in page(lambda number: None)

@@ -65,7 +65,9 @@ def test_untouched_result_has_the_plates_age_and_full_likeness(measured):
             "plate_age": 3,
             "result_age": 3,
             "similarity": 3,
+            "held_back": 3,
         }
+        assert found["held_back"] == [None] * 3, "nothing was looked for"
         assert found["result_age"] == pytest.approx(found["plate_age"], abs=5e-3)
         assert found["similarity"] == pytest.approx([1.0] * 3, abs=1e-5)
 
@@ -120,5 +122,6 @@ def test_take_without_the_actor_is_not_measured(three_takes, tiny_prior, workspa
     chunk = ChunkRef(folder=str(tmp_path), digest="chunk", frames=frames)
     found = measure_chunk.fn(three_takes.frame_set, chunk, [ref], tiny_prior, workspace=workspace)
     figures = json.loads(Path(found.path).read_text())["ada"]
+    assert figures.pop("held_back") == [None] * 4  # nothing was looked for
     for name, values in figures.items():
         assert [value is None for value in values] == [False, False, True, True], name

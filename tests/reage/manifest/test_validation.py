@@ -52,6 +52,18 @@ def test_validate_warns_of_a_plate_that_is_not_there_until_it_is(manifests):
     assert validate(shot, today=TODAY).warnings == ()
 
 
+@pytest.mark.parametrize("key", ["matte", "occlusion_matte"])
+def test_validate_warns_of_a_matte_that_is_not_there_until_it_is(manifests, key):
+    shot = manifests / "shots/demo/sq010/sh0010.yaml"
+    plate = ("../../../../work/demo/plate/demo_sq010_sh0010_plate_v001.mov", "plate.mov")
+    spoil(shot, plate, ("    target_age: 72", f"    {key}: front.mov\n    target_age: 72"))
+    (shot.parent / "plate.mov").touch()
+    (warning,) = validate(shot, today=TODAY).warnings
+    assert f"actors[0].{key}: got 'front.mov'" in str(warning)
+    (shot.parent / "front.mov").touch()
+    assert validate(shot, today=TODAY).warnings == ()
+
+
 @pytest.mark.parametrize("pattern", ["plate.####.exr", "plate.%04d.exr"])
 def test_validate_looks_for_the_frames_of_an_image_sequence(manifests, pattern):
     shot = manifests / "shots/demo/sq010/sh0010.yaml"
