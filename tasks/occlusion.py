@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from prefect import task
 
+from reage.colour import luma
+from reage.defocus import defocus, fineness
 from reage.framerange import FrameRange
 from reage.geometry import warp_to_crop
 from reage.hands import HandFinder
@@ -114,12 +116,19 @@ def _compared(
 ) -> Iterator[tuple[Pixels, Pixels]]:
     """Yields each frame's distance from the skin's look on the chart, and its hands."""
     look = _look(view, crops)
-    for frame, crop in zip(view.frames, crops, strict=True):
+    blurs = CROP * defocus(np.stack([fineness(_luminance(crop)) for crop in crops]), view.seen)
+    for frame, crop, blur in zip(view.frames, crops, blurs, strict=True):
         distance, drawn = look.distance(*_laid(view, frame, crop)), np.zeros((SIDE, SIDE))
+        if blur > 0.0:  # else what lies around a face that is out of focus seems to cover its edge
+            distance = distance * view.clear_of_edge(blur)
         if is_off(distance, view.skin):
             found = hands.find(np.ascontiguousarray(crop))
             drawn = view.laid(frame, found[..., None])[..., 0].clip(0, 1)
         yield distance, np.asarray(drawn, np.float32)
+
+
+def _luminance(crop: NDArray[np.uint8]) -> Pixels:
+    return luma(crop.astype(np.float32) / 255)
 
 
 def _look(view: FaceView, crops: NDArray[np.uint8]) -> SkinLook:

@@ -1,9 +1,10 @@
 """Which of the skin is covered, from how far each texel's look is from the usual.
 
 A cover begins where the look is far off over more than a wrinkle's width, in this frame and in one
-beside it, on skin that does not change by itself and well inside the mesh: lips, lids and the edge
-of the face begin none. From there it grows over all that is less far off, over lips and edge too,
-and across gaps between its own parts.
+beside it, or very far off and broadly in this frame alone, as of what passes fast; on skin that
+does not change by itself and well inside the mesh: lips, lids and the edge of the face begin none.
+From there it grows over all that is less far off, over lips and edge too, and across gaps between
+its own parts.
 
 N side of the chart in texels.
 """
@@ -20,9 +21,11 @@ from reage.occlusion.appearance import Pixels
 Flags = NDArray[np.bool_]
 
 _FAR, _OFF, _HINT = 3.5, 1.8, 1.0  # spreads at which a cover begins, grows, and closes a gap
+_CERTAIN = 7.0  # spreads of what needs no second frame
 _BY_A_HAND = 1.6  # how many times more a distance counts where a hand was found
 _OF_A_HAND = 0.25  # share of a hand that has to be off for it to be there
 _BROAD = 7  # texels: what is narrower is a wrinkle or a glint
+_LARGE = 13  # texels: what is certain is broader
 _FINE = 3  # texels: what is narrower joins nothing
 _BRIDGE = 25  # texels across which two parts of a cover are one
 _STEP = 9  # texels within which a cover's beginnings are from frame to frame
@@ -86,7 +89,8 @@ def _grown(distance: Pixels, begun: Flags, beside: list[Flags | None], skin: Ski
     near = [_morphed(flags, cv2.MORPH_DILATE, _STEP) for flags in beside if flags is not None]
     off = distance > np.where(skin.inner, _OFF, _FAR)
     if near:
-        begun = begun & np.any(near, axis=0)
+        certain = _morphed((distance > _CERTAIN) & skin.steady, cv2.MORPH_OPEN, _LARGE)
+        begun = begun & (np.any(near, axis=0) | certain)
     if len(near) == len(beside):
         begun = begun | (np.all(near, axis=0) & off & skin.inner)  # missed in this frame alone
     if not begun.any():

@@ -32,6 +32,7 @@ _TOP, _CHIN = 10, 152
 _CHANGING = ((LEFT_EYE, 1.6), (RIGHT_EYE, 1.6), (LIPS, 1.25))  # and times their outline
 _INNER = 0.94  # times the mesh's outline
 _FOLD = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))  # where closed lips hide some skin
+_BLUR_REACH = 5.0  # sigmas: where the outline lies is less sure in a soft picture, too
 _MARGIN = 8.0  # pixels of the plate around a crop
 
 
@@ -78,6 +79,17 @@ class FaceView:
         inner = self._within(FACE_OVAL, _INNER)
         changing = np.any([self._within(part, reach) for part, reach in _CHANGING], axis=0)
         return Skin(inner=inner, changing=changing)
+
+    def clear_of_edge(self, blur: float) -> Flags:
+        """Returns which texels a blur leaves without anything from beyond the face, (N, N).
+
+        Args:
+            blur: Gaussian sigma, pixels of the crop.
+        """
+        height = float(np.ptp(self.chart.positions[list(FACE_OVAL)][:, 1]))
+        inside = self._within(FACE_OVAL, 1.0).astype(np.uint8)
+        away = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+        return np.asarray(away > _BLUR_REACH * blur * height / self.face_height)
 
     @property
     def face_height(self) -> float:

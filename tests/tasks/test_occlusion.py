@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.manifest import ActorInShot
+from reage.occlusion.face_view import CROP, FaceView
 from reage.tracks import load_track, save_track
 from reage.workspace import Workspace
 from tasks.casting import cast_actor
@@ -161,3 +163,14 @@ def test_take_that_does_not_show_the_face_has_nothing_in_front(shot, workspace, 
     unseen = replace(cast, track_path=str(path), digest="unseen")
     found = find_occlusion.fn(frame_set, unseen, tracks.takes, workspace=workspace)
     assert not open_holdout(found, unseen).held_back.any()
+
+
+def test_more_blur_leaves_less_of_the_skin_clear_of_its_surroundings(shot):
+    *_, cast, _ = shot
+    view = FaceView.of_frames(load_track(Path(cast.track_path)), FRAMES)
+    left = [view.clear_of_edge(blur) for blur in (0.0, 1.0, 2.0, 4.0)]
+    for wider, narrower in pairwise(left):
+        assert not np.any(narrower & ~wider)
+        assert narrower.sum() < 0.95 * wider.sum()
+    assert not np.any(view.skin.inner & ~left[0])
+    assert not view.clear_of_edge(CROP).any()

@@ -35,12 +35,25 @@ def test_what_is_far_off_over_some_breadth_is_covered_with_its_outline():
         assert ((found > 0.5) == truth).mean() > 0.995
 
 
-def test_wrinkle_glint_and_what_one_frame_alone_shows_are_not():
+def test_wrinkle_glint_and_what_one_frame_alone_hints_at_are_not():
     wrinkle = distance((slice(60, 63), slice(30, 160), 9.0))
     glint = distance((slice(60, 64), slice(60, 64), 9.0))
     for still in (wrinkle, glint):
         assert not np.any(covered([still] * 3))
-    assert not np.any(covered([distance(), distance(POST), distance()]))
+    faint = distance((slice(30, 180), slice(80, 100), 5.0))
+    narrow = distance((slice(30, 180), slice(80, 90), 9.0))
+    for passing in (faint, narrow):
+        assert not np.any(covered([distance(), passing, distance()]))
+
+
+def test_what_passes_too_fast_to_be_in_one_place_twice_is_covered_in_each_frame():
+    places = [slice(40, 60), slice(90, 110), slice(140, 160)]
+    frames = [distance((slice(30, 180), columns, 9.0)) for columns in places]
+    before, *found, after = covered([distance(), *frames, distance()])
+    assert not before.any()
+    assert not after.any()
+    for cover, truth in zip(found, frames, strict=True):
+        assert ((cover > 0.5) == (truth > 1)).mean() > 0.995
 
 
 def test_frame_between_two_that_are_covered_is_too():
