@@ -54,26 +54,38 @@ def fineness(luminance: Pixels) -> NDArray[np.float32]:
     return np.log((fine + _LEAST_ENERGY) / (coarse + _LEAST_ENERGY)).astype(np.float32)
 
 
-def defocus(ratios: NDArray[np.floating], seen: NDArray[np.floating]) -> NDArray[np.float64]:
+def defocus(
+    ratios: NDArray[np.floating],
+    seen: NDArray[np.floating],
+    *,
+    covered: NDArray[np.bool_] | None = None,
+    sharp_percentile: float = _SHARP_PERCENTILE,
+) -> NDArray[np.float64]:
     """Returns the blur of every frame of one take beyond that of its sharp ones.
 
     Args:
         ratios: Of `fineness`, (T, K).
         seen: How well each frame shows the face, 0-1, (T,).
+        covered: In which frames something is in front of it, (T,): its features are not the
+            face's, and such frames have what lies between those beside them.
+        sharp_percentile: Of the take's ratios, 0-100, which counts as sharp.
 
     Returns:
         Gaussian sigmas, parts of the crop's side, (T,): 0 where none is told from what expressions
         do, and in a take that shows the face in no frame. A take that is soft throughout has no
         sharper frame to be told from, and is 0.
     """
-    well_seen = (seen > 0) & (seen >= 0.5 * seen.max())
-    if not well_seen.any():
+    told = (seen > 0) & (seen >= 0.5 * seen.max())
+    if covered is not None:
+        told &= ~covered
+    if not told.any():
         return np.zeros(len(ratios))
-    steady = median_filter(ratios, size=(_STEADY_FRAMES, 1), mode="nearest")
-    sharp = float(np.percentile(steady[well_seen, 0], _SHARP_PERCENTILE))
-    example = np.flatnonzero(well_seen)[np.argmin(np.abs(steady[well_seen, 0] - sharp))]
-    losses = np.maximum.accumulate(steady[example, 0] - steady[example])
-    sigma = np.interp(sharp - steady[:, 0], losses, BLURS_PX)
+    steady = median_filter(ratios[told], size=(_STEADY_FRAMES, 1), mode="nearest")
+    sharp = float(np.percentile(steady[:, 0], sharp_percentile))
+    example = steady[np.argmin(np.abs(steady[:, 0] - sharp))]
+    losses = np.maximum.accumulate(example[0] - example)
+    lost = np.interp(np.arange(len(ratios)), np.flatnonzero(told), sharp - steady[:, 0])
+    sigma = np.interp(lost, losses, BLURS_PX)
     return np.asarray(np.sqrt(np.maximum(sigma**2 - _UNSURE_PX**2, 0.0)) / SIDE)
 
 

@@ -29,7 +29,7 @@ from reage.manifest.fields import YOUNGEST
 from reage.manifest.shot import ActorInShot
 from reage.surface.key_frame import choose_key_frame, crop_sharpness
 from reage.takes import best_rows, rows_of
-from reage.tracks import Track
+from reage.tracks import Track, load_track
 from reage.workspace import Workspace
 from tasks.crops import Cropper, batches, filled, plate_frames, to_tensor
 from tasks.gpu import device, latent_adapter, loaded_prior
@@ -121,7 +121,9 @@ def plan_ageing(
     def produce(folder: Path) -> dict[str, Any]:
         track = uncovered_track(cast, occlusion)
         frames = FrameRange(latents[0].frames.first, latents[-1].frames.last)
-        seen = track.fade[[track.frames.index_of(f) for f in frames]]
+        shown = [track.frames.index_of(f) for f in frames]
+        seen = track.fade[shown]
+        covered = seen < load_track(Path(cast.track_path)).fade[shown]
         chunks = [np.load(ref.path) for ref in latents]
         w_plus = np.concatenate([chunk["w_plus"] for chunk in chunks])
         apparent = np.concatenate([chunk["apparent_age"] for chunk in chunks])
@@ -136,7 +138,7 @@ def plan_ageing(
         blurs = np.zeros(len(frames))
         for rows in takes:
             steadied[rows], is_cast[rows] = _steadied(w_plus[rows], seen[rows]), True
-            blurs[rows] = defocus(fine[rows], seen[rows])
+            blurs[rows] = defocus(fine[rows], seen[rows], covered=covered[rows])
         best = best_rows(seen, takes, count=DIRECTION_FRAMES)
         sharpness = np.array([crop_sharpness(crop) for crop in crops])
         key_frame = _key_frame(actor, track, sharpness)

@@ -116,7 +116,8 @@ def _compared(
 ) -> Iterator[tuple[Pixels, Pixels]]:
     """Yields each frame's distance from the skin's look on the chart, and its hands."""
     look = _look(view, crops)
-    blurs = CROP * defocus(np.stack([fineness(_luminance(crop)) for crop in crops]), view.seen)
+    fine = np.stack([fineness(_luminance(crop)) for crop in crops])
+    blurs = CROP * defocus(fine, view.seen, sharp_percentile=50)  # the look is a median, too
     for frame, crop, blur in zip(view.frames, crops, blurs, strict=True):
         distance, drawn = look.distance(*_laid(view, frame, crop)), np.zeros((SIDE, SIDE))
         if blur > 0.0:  # else what lies around a face that is out of focus seems to cover its edge

@@ -26,6 +26,7 @@ _BY_A_HAND = 1.6  # how many times more a distance counts where a hand was found
 _OF_A_HAND = 0.25  # share of a hand that has to be off for it to be there
 _BROAD = 7  # texels: what is narrower is a wrinkle or a glint
 _LARGE = 13  # texels: what is certain is broader
+_MUCH = 300  # texels of it, of some 13,000: less is a mesh that is off at the end of a track
 _FINE = 3  # texels: what is narrower joins nothing
 _BRIDGE = 25  # texels across which two parts of a cover are one
 _STEP = 9  # texels within which a cover's beginnings are from frame to frame
@@ -90,7 +91,8 @@ def _grown(distance: Pixels, begun: Flags, beside: list[Flags | None], skin: Ski
     off = distance > np.where(skin.inner, _OFF, _FAR)
     if near:
         certain = _morphed((distance > _CERTAIN) & skin.steady, cv2.MORPH_OPEN, _LARGE)
-        begun = begun & (np.any(near, axis=0) | certain)
+        alone = certain if certain.sum() >= _MUCH else np.zeros_like(certain)
+        begun = begun & (np.any(near, axis=0) | alone)
     if len(near) == len(beside):
         begun = begun | (np.all(near, axis=0) & off & skin.inner)  # missed in this frame alone
     if not begun.any():

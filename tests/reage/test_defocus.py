@@ -84,6 +84,22 @@ def test_frames_without_the_face_are_no_measure_of_its_sharpness(face):
     assert not measured(frames, seen)[12:].any()
 
 
+def test_what_is_in_front_of_the_face_is_no_measure_of_its_sharpness(face):
+    """A sharp post that passes; frames behind it have what lies between those beside them."""
+    asked = rack(3.0)
+    frames = list(take(face, asked))
+    covered = np.zeros(FRAMES, bool)
+    for first in (4, 20):
+        covered[first : first + 4] = True
+        for number in range(first, first + 4):
+            frames[number][:, 90:170:8] = 0.0
+    ratios = np.array([fineness(frame) for frame in frames])
+    found = SIDE * defocus(ratios, SEEN, covered=covered)
+    bare = measured(take(face, asked))
+    assert found == pytest.approx(bare, abs=0.25)
+    assert not np.allclose(SIDE * defocus(ratios, SEEN), bare, atol=0.5)
+
+
 def test_face_that_is_seen_nowhere_has_none(face):
     assert not measured(take(face, rack(3.0)), np.zeros(FRAMES)).any()
 
