@@ -44,24 +44,25 @@ class BufferBudget(ManifestModel):
 class Tolerance(ManifestModel):
     """By how much an update may do worse on any earlier increment than the best version did.
 
-    And how high a barrier may lie between it and the version before.
+    And how high a barrier may lie between it and the version before. The defaults are about twice
+    and more of what good nights forget at worst: docs/continual.md, "What the gate tolerates".
     """
 
     distance: float = Field(
-        default=0.04,
+        default=0.02,
         ge=0.0,
         le=1.0,
         description="Of the perceptual distance between a held-out photograph and what the adapter "
         "makes of it at its own age.",
     )
     identity: float = Field(
-        default=0.06,
+        default=0.02,
         ge=0.0,
         le=2.0,
         description="Of the likeness (a cosine) between these two.",
     )
     likeness: float = Field(
-        default=0.06,
+        default=0.03,
         ge=0.0,
         le=2.0,
         description="Of the likeness between a held-out photograph and another one shown at its "

@@ -1,3 +1,6 @@
+import json
+
+from benchmarks.record import RESULTS
 from benchmarks.tolerances.nights import CONDITIONS
 from benchmarks.tolerances.summary import passes, summarise, table_of, worst_of
 from reage.manifest.nightly import Tolerance
@@ -20,3 +23,14 @@ def test_summary_counts_what_passes_and_says_how_much_was_forgotten():
     assert all(found[condition]["nights"] == 1 for condition in CONDITIONS)
     assert found["good"]["forgotten"]["distance"]["most"] == 0.03
     assert table_of(found, Tolerance()).count("\n") == len(CONDITIONS) + 2
+
+
+def test_defaults_leave_good_nights_on_record_twice_what_they_forgot_and_stop_what_forgets():
+    rows = json.loads((RESULTS / "tolerances.json").read_text())["rows"]
+    limits = Tolerance().model_dump()
+    good = [worst_of(night) for row in rows for night in row["forgotten"]["good"]]
+    assert len(good) >= 4
+    for night in good:
+        assert all(2 * night[name] < limits[name] for name in FIGURES)
+    unrehearsed = [night for row in rows for night in row["forgotten"]["no rehearsal"]]
+    assert not all(passes(night, Tolerance()) for night in unrehearsed)
