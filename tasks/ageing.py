@@ -5,8 +5,7 @@ the ageing direction is one for the shot, so a chunk decodes to the same frames 
 and a cut is as sharp as the plate's. Takes without the actor are neither encoded nor decoded.
 """
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,8 @@ import torch
 from numpy.typing import NDArray
 from prefect import task
 from scipy.ndimage import gaussian_filter1d
-from torch import Tensor
 
-from models.ageing.adapter import Adapter
 from models.ageing.prior import Prior
-from models.landscape.even import place_at
 from reage.colour import luma
 from reage.defocus import BLURS_PX, SIDE, defocus, fineness
 from reage.errors import ConsentError, FaceError, RegistryError
@@ -31,6 +27,7 @@ from reage.surface.key_frame import choose_key_frame, crop_sharpness
 from reage.takes import best_rows, rows_of
 from reage.tracks import Track, load_track
 from reage.workspace import Workspace
+from tasks.age_course import age_grid, latents_at, mean_offsets, places_between
 from tasks.crops import Cropper, batches, filled, plate_frames, to_tensor
 from tasks.gpu import device, latent_adapter, loaded_prior
 from tasks.holdouts import uncovered_track
@@ -46,14 +43,11 @@ from tasks.refs import (
 )
 from tasks.strength import BATCH_PIXELS
 
-log = logging.getLogger(__name__)
-
 BATCH = 8
 LATENT_SIGMA_FRAMES = (
     4.0  # a blink or a grain pattern must not move the latent; a turn of the head may
 )
 DIRECTION_FRAMES = 12  # frames whose ageing offsets are averaged into the shot's direction
-MAX_AGE_STEP = 5.0  # years between the ages at which the direction is evaluated
 
 
 @task(name="encode chunk")
@@ -131,7 +125,7 @@ def plan_ageing(
         fine = np.concatenate([chunk["fineness"] for chunk in chunks])
         source_age = _source_age(actor, apparent, seen)
         targets = np.array([actor.target_age_at(frame) for frame in frames])
-        grid = _age_grid(targets)
+        grid = age_grid(targets)
         _check_ages(prior, grid)
         takes = [rows_of(part, frames) for part in cast.parts(frames)]
         steadied, is_cast = np.zeros_like(w_plus), np.zeros(len(frames), bool)
@@ -142,7 +136,7 @@ def plan_ageing(
         best = best_rows(seen, takes, count=DIRECTION_FRAMES)
         sharpness = np.array([crop_sharpness(crop) for crop in crops])
         key_frame = _key_frame(actor, track, sharpness)
-        offsets = _offsets(
+        offsets = mean_offsets(
             loaded_prior(prior),
             latent_adapter(adapter),
             crops[best],
@@ -151,7 +145,7 @@ def plan_ageing(
             grid,
         )
         if adapter is not None and adapter.moves_latents:
-            offsets["place"] = _places(actor, adapter, frames)
+            offsets["place"] = places_between(actor, adapter, frames)
         np.savez(
             folder / "plan.npz",
             first_frame=frames.first,
@@ -199,7 +193,7 @@ def age_chunk(
         rows = slice(
             frames.first - int(data["first_frame"]), frames.last + 1 - int(data["first_frame"])
         )
-        before, after = _latents(data, rows)
+        before, after = latents_at(data, rows)
         size = network.config.synthesis_size
         changes = np.lib.format.open_memmap(
             folder / "changes.npy", "w+", np.dtype(np.float32), (len(frames), size, size, 3)
@@ -249,68 +243,6 @@ def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.fl
         "apparent_age": prior.estimate_age(images)[:count].float().cpu().numpy(),
         "crops": crops.astype(np.float16),
     }
-
-
-@torch.inference_mode()
-def _offsets(
-    prior: Prior,
-    adapter: Adapter | None,
-    crops: NDArray[np.float16],
-    w_plus: NDArray[np.float32],
-    source_age: float,
-    grid: NDArray[np.float64],
-) -> dict[str, NDArray[Any]]:
-    """Mean ageing offsets of the frames: at the source age (L, D), at the grid's ages (G, L, D).
-
-    With an adapter also those that lead to the person's latents, their names led by `personal_`.
-    """
-    images, latents = to_tensor(crops.astype(np.float32)), torch.from_numpy(w_plus).to(device())
-    source = torch.full((len(images),), source_age, device=device())
-    ages = [torch.full_like(source, age) for age in grid.tolist()]
-    resting = prior.source_offset(images, latents, source)
-    moves = [prior.ageing_offset(images, latents, source, age) for age in ages]
-    found = {"source_offset": resting.mean(dim=0), "offsets": _means(moves)}
-    if adapter is not None:
-        own = [
-            adapter(latents + offset, age) - latents
-            for offset, age in zip([resting, *moves], [source, *ages], strict=True)
-        ]
-        found["personal_source_offset"] = own[0].mean(dim=0)
-        found["personal_offsets"] = _means(own[1:])
-    return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
-
-
-def _means(offsets: Sequence[Tensor]) -> Tensor:
-    return torch.stack([offset.mean(dim=0) for offset in offsets])
-
-
-def _places(actor: ActorInShot, adapter: AdapterRef, frames: FrameRange) -> NDArray[np.float64]:
-    """Where every frame lies between the prior (0) and the adapter (1), (T,)."""
-    strengths = np.array([actor.adapter_strength_at(frame) for frame in frames])
-    between = (strengths > 0) & (strengths < 1)
-    if between.any() and not adapter.strength_course:
-        log.warning(
-            "strength not measured for this adapter, followed as it is; train it again for one "
-            "that looks even actor=%s version=%s",
-            adapter.actor,
-            adapter.version,
-        )
-    return place_at(adapter.strength_course, strengths)
-
-
-def _latents(
-    plan: Mapping[str, NDArray[Any]], rows: slice
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Latents of frames at the source age and at their target ages, (T, L, D) each."""
-    w_plus, ages = plan["w_plus"][rows], plan["target_age"][rows]
-    resting, offsets = plan["source_offset"], _at_ages(plan["grid"], plan["offsets"], ages)
-    if "place" in plan:
-        # Neither end is left by a bit where a place is one: the other's share is 0 then.
-        place = plan["place"][rows].astype(np.float32)[:, None, None]
-        personal = _at_ages(plan["grid"], plan["personal_offsets"], ages)
-        resting = (1 - place) * resting + place * plan["personal_source_offset"]
-        offsets = (1 - place) * offsets + place * personal
-    return w_plus + resting, w_plus + offsets
 
 
 @torch.inference_mode()
@@ -379,19 +311,3 @@ def _check_ages(prior: PriorRef, ages: NDArray[np.float64]) -> None:
             f"{config.min_age:g}-{config.max_age:g} years; ask for an age within its range or "
             "choose another prior"
         )
-
-
-def _age_grid(targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    low, high = float(targets.min()), float(targets.max())
-    return np.linspace(low, high, int(np.ceil((high - low) / MAX_AGE_STEP)) + 1)
-
-
-def _at_ages(
-    grid: NDArray[np.float64], offsets: NDArray[np.float32], ages: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Offsets at `ages`, linear between the grid's, (T, L, D)."""
-    position = np.interp(ages, grid, np.arange(len(grid)))
-    lower = np.minimum(position.astype(int), max(len(grid) - 2, 0))
-    upper = np.minimum(lower + 1, len(grid) - 1)
-    blend = (position - lower).astype(np.float32)[:, None, None]
-    return (1.0 - blend) * offsets[lower] + blend * offsets[upper]

@@ -15,7 +15,8 @@ from reage.registry.adapter_facts import TrainedFacts
 from reage.registry.adapters import register_adapter
 from reage.takes import ActorTake
 from reage.tracks import load_track, save_track
-from tasks.ageing import _at_ages, age_chunk, encode_chunk, plan_ageing
+from tasks.age_course import at_ages
+from tasks.ageing import age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor
 from tasks.crops import Cropper, plate_frames, to_tensor
 from tasks.gpu import loaded_prior
@@ -237,12 +238,12 @@ def test_offsets_between_the_grids_ages_lie_on_the_line_between():
     grid = np.array([20.0, 40.0, 60.0])
     offsets = np.array([0.0, 1.0, 5.0], np.float32)[:, None, None]
     ages = np.array([20.0, 30.0, 40.0, 45.0, 60.0])
-    assert _at_ages(grid, offsets, ages).ravel().tolist() == [0.0, 0.5, 1.0, 2.0, 5.0]
+    assert at_ages(grid, offsets, ages).ravel().tolist() == [0.0, 0.5, 1.0, 2.0, 5.0]
 
 
 def test_offsets_of_a_single_age_hold_for_every_frame():
     offsets = np.full((1, 2, 3), 0.7, np.float32)
-    found = _at_ages(np.array([70.0]), offsets, np.full(4, 70.0))
+    found = at_ages(np.array([70.0]), offsets, np.full(4, 70.0))
     assert np.array_equal(found, np.repeat(offsets, 4, axis=0))
 
 
@@ -254,7 +255,7 @@ def test_change_follows_the_age_curve_frame_by_frame(plan, network, tiny_prior, 
     saved = np.load(ref.path)
     assert saved["target_age"].tolist() == pytest.approx(np.linspace(30, 60, 16).tolist())
     rows = [0, 7, 15]
-    offsets = _at_ages(saved["grid"], saved["offsets"], saved["target_age"][rows])
+    offsets = at_ages(saved["grid"], saved["offsets"], saved["target_age"][rows])
     with torch.inference_mode():
         before = network.decode(torch.from_numpy(saved["w_plus"][rows]))
         after = network.decode(torch.from_numpy(saved["w_plus"][rows] + offsets))
