@@ -25,6 +25,7 @@ _CERTAIN = 7.0  # spreads of what needs no second frame
 _BY_A_HAND = 1.6  # how many times more a distance counts where a hand was found
 _OF_A_HAND = 0.25  # share of a hand that has to be off for it to be there
 _BROAD = 7  # texels: what is narrower is a wrinkle or a glint
+_SPECK = 90  # texels, of some 13,000: where less is off, hair has moved under the mesh
 _LARGE = 13  # texels: what is certain is broader
 _MUCH = 300  # texels of it, of some 13,000: less is a mesh that is off at the end of a track
 _FINE = 3  # texels: what is narrower joins nothing
@@ -80,7 +81,7 @@ def _begun(distance: Pixels, hand: Pixels, skin: Skin) -> Flags:
     """Where a frame by itself says that a cover begins."""
     reach = cv2.dilate(hand, _disc(_BROAD))
     far = (distance * np.where(reach > _OF_A_HAND, _BY_A_HAND, 1.0) > _FAR) & skin.steady
-    begun = _morphed(far, cv2.MORPH_OPEN, _BROAD)
+    begun = _without_specks(_morphed(far, cv2.MORPH_OPEN, _BROAD))
     palm = (hand > 0.5) & skin.inner
     is_there = (distance[palm] > _OFF).sum() > _OF_A_HAND * palm.sum()
     return begun | palm if is_there else begun
@@ -107,6 +108,11 @@ def _joined(begun: Flags, off: Flags) -> Flags:
     """The connected parts of `off` in which something has begun."""
     _, labels = cv2.connectedComponents(off.astype(np.uint8), connectivity=4)
     return np.isin(labels, np.unique(labels[begun])) & off
+
+
+def _without_specks(flags: Flags) -> Flags:
+    _, labels, figures, _ = cv2.connectedComponentsWithStats(flags.astype(np.uint8), connectivity=4)
+    return np.asarray((figures[:, cv2.CC_STAT_AREA] >= _SPECK)[labels] & flags)
 
 
 def _filled(flags: Flags) -> Flags:

@@ -38,7 +38,8 @@ def test_what_is_far_off_over_some_breadth_is_covered_with_its_outline():
 def test_wrinkle_glint_and_what_one_frame_alone_hints_at_are_not():
     wrinkle = distance((slice(60, 63), slice(30, 160), 9.0))
     glint = distance((slice(60, 64), slice(60, 64), 9.0))
-    for still in (wrinkle, glint):
+    hair_under_the_mesh = distance((slice(60, 69), slice(60, 69), 9.0))
+    for still in (wrinkle, glint, hair_under_the_mesh):
         assert not np.any(covered([still] * 3))
     faint = distance((slice(30, 180), slice(80, 100), 5.0))
     narrow = distance((slice(30, 180), slice(80, 90), 9.0))
