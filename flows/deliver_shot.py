@@ -11,7 +11,7 @@ from reage.manifest import find_actor, load_actor, load_shot
 from reage.provenance import AuditLog
 from reage.workspace import Workspace
 from tasks.delivery import deliver_package
-from tasks.refs import PackageRef
+from tasks.package_refs import PackageRef
 
 
 @flow(name="deliver-shot", flow_run_name="deliver {manifest}", validate_parameters=False)

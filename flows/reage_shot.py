@@ -38,6 +38,7 @@ from tasks.faces import track_shot
 from tasks.grain import measure_grain
 from tasks.measuring import measure_chunk
 from tasks.occlusion import find_occlusion
+from tasks.package_refs import JobRef, PackageRef
 from tasks.plates import locate_plate
 from tasks.refs import (
     ActorLayerRef,
@@ -47,10 +48,8 @@ from tasks.refs import (
     ChunkRef,
     FrameSetRef,
     GrainRef,
-    JobRef,
     MeasuresRef,
     OcclusionRef,
-    PackageRef,
     PlanRef,
     PriorRef,
     TracksRef,

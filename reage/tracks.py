@@ -79,19 +79,6 @@ class Track:
         width, height = (self.landmarks.max(axis=1) - self.landmarks.min(axis=1)).mean(axis=0)
         return float(width), float(height)
 
-    @property
-    def bridged_ranges(self) -> list[FrameRange]:
-        """Frames whose landmarks are interpolated across a short gap."""
-        return [self._range(*run) for run in runs(self.bridged)]
-
-    @property
-    def lost_ranges(self) -> list[FrameRange]:
-        """Frames in which the face was not seen for too long to interpolate it."""
-        return [self._range(*run) for run in runs((self.presence == 0) & ~self.bridged)]
-
-    def _range(self, first: int, last: int) -> FrameRange:
-        return FrameRange(self.frames.first + first, self.frames.first + last)
-
 
 def track_faces(
     frames: Iterable[tuple[int, NDArray[np.uint8]]],

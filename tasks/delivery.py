@@ -19,7 +19,7 @@ from reage.naming import ShotId
 from reage.storage import StorageSettings, open_storage
 from reage.versions import is_published, reserve_version
 from reage.workspace import Workspace
-from tasks.refs import PackageRef
+from tasks.package_refs import PackageRef
 from tasks.retries import may_pass
 
 

@@ -26,7 +26,8 @@ from reage.timeline import Medium, write_timeline
 from reage.tracks import Track
 from reage.video import ExrWriter, FrameWriter, PlateInfo, open_writer
 from tasks.crops import ShotFrame
-from tasks.refs import CastRef, ChunkRef, FrameSetRef, JobRef, PlanRef, PriorRef
+from tasks.package_refs import JobRef
+from tasks.refs import CastRef, ChunkRef, FrameSetRef, PlanRef, PriorRef
 
 SEQUENCES = {"png16": "png", "tiff16": "tiff", "exr": "exr"}
 MOST_BITS_OF_A_HALF = 10  # codes of as many bits survive rounding to half floats

@@ -4,13 +4,10 @@ A ref says where bytes lie and what their content key is. Paths are local to the
 all workers of a shot share; `digest` is the content key under which the ledger knows the work.
 """
 
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from reage.collection.portrait_measures import PortraitLimits
 from reage.collection.report import CollectionReport
 from reage.colour_config import own_name
 from reage.framerange import FrameRange
@@ -20,12 +17,6 @@ from reage.registry.adapter_facts import PublishedFacts, TrainedFacts, UpdatedFa
 from reage.registry.adapters import AdapterRecord
 from reage.registry.priors import PriorRecord
 from reage.takes import LEADING, ActorTake, parts
-
-# Measured for compact on nine clips, each one's beginning against its end in another exposure,
-# grade or size, the light evened: one person 0.74 or more in 90 % of pairs, at least 0.69; two
-# people at most 0.68 in 95 %, but 0.87 among men of one age on one set. For irse50 it is the limit
-# of collections.
-_LEAST_LIKENESS = {"compact": 0.7, "irse50": PortraitLimits().min_similarity}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +145,6 @@ class PriorRef:
             for j in record.judges
         )
         return cls(name=record.name, folder=str(record.folder), digest=record.digest, judges=judges)
-
-    @property
-    def least_likeness(self) -> float:
-        """Cosine from which two takes show the same person, by the network that tells likeness."""
-        kinds = [judge.kind for judge in self.judges if judge.role == "likeness"]
-        return _LEAST_LIKENESS[kinds[0] if kinds else "compact"]
 
     def personal(self, adapter: AdapterRef | None) -> "PriorRef":
         """Returns what encodes and decodes the person of an adapter: the general prior, or theirs.
@@ -377,57 +362,3 @@ class MeasuresRef:
     path: str
     digest: str
     frames: FrameRange
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobRef:
-    """One piece of work for a shot, and the version it holds at the destination.
-
-    Attributes:
-        holder: Content key of everything the result depends on; the same work, run again, has the
-            same one and gets the same version.
-        version: As `v003`.
-        date: Day on which the work was begun, for slates and reports.
-    """
-
-    holder: str
-    version: str
-    date: date
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackageRef:
-    """Everything a delivery sends.
-
-    Attributes:
-        folder: Where the files lie; their names are relative to it.
-        files: Pairs of role and file name, e.g. `("wipe", "demo_sq010_sh0010_wipe.mp4")`.
-        manifest_digest: Digest of the shot manifest it was rendered for.
-        job: Whose version it is.
-        verdict: `pass` or `needs review`.
-        reasons: Why it needs review, in words.
-    """
-
-    folder: str
-    digest: str
-    files: tuple[tuple[str, str], ...]
-    manifest_digest: str
-    job: JobRef
-    verdict: str
-    reasons: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """Returns the ref as plain JSON values; `recalled` reads them."""
-        fields = asdict(self)
-        fields["job"]["date"] = self.job.date.isoformat()
-        return fields
-
-    @classmethod
-    def recalled(cls, document: dict[str, Any] | None) -> "PackageRef | None":
-        """Rebuilds a ref from its JSON form, None from None."""
-        if document is None:
-            return None
-        pairs = tuple((role, name) for role, name in document["files"])
-        job = {**document["job"], "date": date.fromisoformat(document["job"]["date"])}
-        reasons = tuple(document.get("reasons", ()))
-        return cls(**{**document, "files": pairs, "job": JobRef(**job), "reasons": reasons})

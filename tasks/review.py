@@ -46,7 +46,8 @@ from reage.workspace import Workspace
 from tasks.crops import chunk_frames, plate_info, shot_frames
 from tasks.gpu import loaded_prior
 from tasks.outputs import ActorWork, Outputs, ShotWork, write_shot_timeline
-from tasks.refs import ChunkRef, FrameSetRef, JobRef, MeasuresRef, PackageRef, PlanRef, PriorRef
+from tasks.package_refs import JobRef, PackageRef
+from tasks.refs import ChunkRef, FrameSetRef, MeasuresRef, PlanRef, PriorRef
 
 SHEET_ROWS = 5
 _PACKAGES = ("reage", "torch", "av", "opencolorio", "openexr", "prefect")

@@ -6,7 +6,8 @@ from reage.manifest.consent import ConsentRecord, ConsentReference
 from reage.manifest.delivery import Delivery
 from reage.manifest.loader import load_actor, load_shot, load_shots
 from reage.manifest.location import find_actor
-from reage.manifest.shot import ActorInShot, Plate, Region, ShotManifest
+from reage.manifest.plate import Plate
+from reage.manifest.shot import ActorInShot, Region, ShotManifest
 from reage.manifest.validation import ValidationReport, validate
 
 __all__ = [

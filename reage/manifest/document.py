@@ -9,8 +9,9 @@ from typing import Any
 from reage.errors import ManifestError
 from reage.manifest.actor import ActorManifest
 from reage.manifest.fields import HIGHEST_FRAME, OLDEST, YOUNGEST
-from reage.manifest.loader import MAX_BYTES, MAX_DEPTH, MAX_VALUES, load_shot
+from reage.manifest.loader import load_shot
 from reage.manifest.shot import ShotManifest
+from reage.manifest.yaml_document import MAX_BYTES, MAX_DEPTH, MAX_VALUES
 
 Schema = dict[str, Any]
 

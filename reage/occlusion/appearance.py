@@ -62,7 +62,7 @@ class SkinLook:
         colour, even = _median(np.stack(textures), seen), list(textures)
         for _ in range(2):  # light is told from the look, and the look under even light
             even = [
-                texture / light_of(texture, colour, shown)
+                texture / relative_light(texture, colour, shown)
                 for texture, shown in zip(textures, seen.astype(np.float32), strict=True)
             ]
             colour = _median(np.stack(even), seen)
@@ -77,13 +77,13 @@ class SkinLook:
             texture: A frame's, (N, N, 3).
             confidence: (N, N), 0-1; less is said of what the frame hardly sees.
         """
-        light = light_of(texture, self.colour, self.known * (confidence > SEEN))
+        light = relative_light(texture, self.colour, self.known * (confidence > SEEN))
         spreads = _apart(texture, self.colour * light) / self.spread
         told = self.known * np.clip(confidence / SEEN, 0, 1)
         return np.asarray(np.sqrt(np.square(spreads).sum(axis=2)) * told, np.float32)
 
 
-def light_of(texture: Pixels, colour: Pixels, weight: Pixels) -> Pixels:
+def relative_light(texture: Pixels, colour: Pixels, weight: Pixels) -> Pixels:
     """Returns by how much a frame is brighter than the look: (N, N, 3), sloping over the chart."""
     seen, look, shown = (values[::_STEP, ::_STEP] for values in (texture, colour, weight))
     slopes = _slopes(seen.shape[0]).reshape(-1, 3)

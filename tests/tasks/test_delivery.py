@@ -12,7 +12,7 @@ from reage.manifest import ShotManifest, load_shot
 from reage.storage import StoreUnavailableError, open_storage
 from reage.workspace import Workspace
 from tasks.delivery import deliver, deliver_package, reserve
-from tasks.refs import JobRef, PackageRef
+from tasks.package_refs import JobRef, PackageRef
 from tasks.retries import may_pass
 
 MANIFEST = """

@@ -9,16 +9,15 @@ from reage.framerange import FrameRange
 from reage.ledger import content_key
 from reage.manifest import ActorInShot
 from reage.takes import ActorTake
+from tasks.package_refs import JobRef, PackageRef
 from tasks.refs import (
     ActorLayerRef,
     CastRef,
     ChangesRef,
     ChunkRef,
     FrameSetRef,
-    JobRef,
     LatentsRef,
     MeasuresRef,
-    PackageRef,
     PlanRef,
     PriorRef,
     TracksRef,

@@ -6,7 +6,7 @@ from jsonschema import Draft202012Validator
 
 from reage.manifest.document import documents, write_documents
 from reage.manifest.fields import ManifestModel
-from reage.manifest.loader import read_document
+from reage.manifest.yaml_document import read_document
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = documents()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reage.errors import ManifestError
 from reage.manifest import load_actor, load_shot, load_shots, validate
-from reage.manifest.loader import MAX_BYTES, MAX_VALUES, read_document
+from reage.manifest.yaml_document import MAX_BYTES, MAX_VALUES, read_document
 
 BROKEN = Path(__file__).parents[2] / "assets" / "manifests" / "broken"
 EXAMPLES = Path(__file__).parents[3] / "manifests"

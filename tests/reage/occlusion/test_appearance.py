@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reage.occlusion.appearance import SIDE, SkinLook, light_of
+from reage.occlusion.appearance import SIDE, SkinLook, relative_light
 from tests.reage.occlusion.charts import SEEN, skin
 
 COVERED = (slice(60, 120), slice(60, 120))
@@ -53,5 +53,6 @@ def test_nothing_is_said_of_skin_that_the_frame_does_not_see(look):
 def test_light_is_told_in_spite_of_what_covers_a_third_of_the_face(look):
     texture = skin(50, light=0.7)
     texture[:, : SIDE // 3] = (0.1, 0.1, 0.1)
-    gain = light_of(texture, look.colour, look.known) / light_of(skin(50), look.colour, look.known)
+    dark, bright = (relative_light(t, look.colour, look.known) for t in (texture, skin(50)))
+    gain = dark / bright
     np.testing.assert_allclose(gain[:, SIDE // 3 :].mean(), 0.7, rtol=0.03)
