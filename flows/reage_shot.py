@@ -189,14 +189,9 @@ def render_shot(
             for a, c, adapter, front in zip(shot.actors, casts, adapters, fronts, strict=True)
         ]
         layers = list(zip(shot.actors, casts, plans, strict=True))
-        changes = [
-            _age(*layer, prior, front, chunks, workspace, progress)
-            for layer, front in zip(layers, fronts, strict=True)
-        ]
+        changes = [_age(*layer, prior, chunks, workspace, progress) for layer in layers]
         rendered = [
-            _render(
-                shot, frame_set, layers, fronts, list(of_chunk), prior, grain, workspace, progress
-            )
+            _render(shot, frame_set, layers, list(of_chunk), prior, grain, workspace, progress)
             for of_chunk in zip(*changes, strict=True)
         ]
         package = package_shot(
@@ -263,7 +258,6 @@ def _age(
     cast: CastRef,
     plan: PlanRef,
     prior: PriorRef,
-    front: OcclusionRef | None,
     chunks: list[FrameRange],
     workspace: Workspace,
     progress: ShotProgress,
@@ -276,14 +270,10 @@ def _age(
     if actor.temporal.mode == "frame":
         progress.advance(f"{actor.actor} held", sum(len(frames) for frames in chunks))
         return decoded
-    skin = find_skin(decoded, plan, cast, prior, occlusion=front, workspace=workspace)
+    skin = find_skin(decoded, plan, cast, prior, workspace=workspace)
     carried = []
     for frames in chunks:
-        carried.append(
-            carry_chunk(
-                skin, decoded, plan, cast, prior, frames, occlusion=front, workspace=workspace
-            )
-        )
+        carried.append(carry_chunk(skin, decoded, plan, cast, prior, frames, workspace=workspace))
         progress.advance(f"{actor.actor} held", len(frames))
     return carried
 
@@ -292,7 +282,6 @@ def _render(
     shot: ShotManifest,
     frame_set: FrameSetRef,
     layers: list[tuple[ActorInShot, CastRef, PlanRef]],
-    fronts: list[OcclusionRef | None],
     changes: list[ChangesRef],
     prior: PriorRef,
     grain: GrainRef,
@@ -300,13 +289,9 @@ def _render(
     progress: ShotProgress,
 ) -> tuple[ChunkRef, MeasuresRef]:
     frames, refs = changes[0].frames, []
-    for (actor, cast, plan), front, change in zip(layers, fronts, changes, strict=True):
+    for (actor, cast, plan), change in zip(layers, changes, strict=True):
         matte = None if actor.matte is None else shot.resolve(actor.matte)
-        refs.append(
-            ActorLayerRef(
-                actor=actor, cast=cast, plan=plan, change=change, matte=matte, occlusion=front
-            )
-        )
+        refs.append(ActorLayerRef(actor=actor, cast=cast, plan=plan, change=change, matte=matte))
     composited = composite_chunk(
         frame_set,
         refs,

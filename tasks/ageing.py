@@ -174,6 +174,7 @@ def plan_ageing(
         source_age=step.facts["source_age"],
         latents=tuple(latents),
         adapter=adapter,
+        occlusion=occlusion,
         key_frame=step.facts["key_frame"],
     )
 

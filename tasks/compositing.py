@@ -68,7 +68,7 @@ def composite_chunk(
         frame_set=frame_set.content,
         layers=[(ref.actor, ref.cast.digest, ref.change.digest) for ref in layers],
         limits=[matte_digest(limit, frames) for limit in limits],
-        occlusions=[ref.occlusion and ref.occlusion.digest for ref in layers],
+        occlusions=[ref.plan.occlusion and ref.plan.occlusion.digest for ref in layers],
         shutter_angle=shutter_angle,
         defocus=defocus,
         grain=None if grain is None else (grain.digest, regrain),

@@ -25,7 +25,7 @@ from reage.surface.skin import Sample
 from tasks.crops import Cropper, crop_from_synthesis
 from tasks.gpu import loaded_prior
 from tasks.holdouts import open_holdout
-from tasks.refs import CastRef, ChangesRef, LatentsRef, OcclusionRef, PlanRef, PriorRef
+from tasks.refs import CastRef, ChangesRef, LatentsRef, PlanRef, PriorRef
 
 Pixels = NDArray[np.float32]
 Flows = NDArray[np.floating]  # (T, 2, n, n, 2): frame from chart, and chart from frame
@@ -65,13 +65,7 @@ class FaceSurface:
     holdout: Holdout | None = None
 
     @classmethod
-    def of(
-        cls,
-        cast: CastRef,
-        prior: PriorRef,
-        plan: PlanRef,
-        occlusion: OcclusionRef | None = None,
-    ) -> Self:
+    def of(cls, cast: CastRef, prior: PriorRef, plan: PlanRef) -> Self:
         """Opens the surface of a cast actor whose ageing is planned."""
         network = loaded_prior(prior)
         cropper = Cropper.of(cast, network)
@@ -90,7 +84,7 @@ class FaceSurface:
             depths=np.stack([way.scale * depths for way, _, depths in pairs]),
             credit=np.maximum(track.fade * sharp, 1e-3).astype(np.float32),
             prior=network,
-            holdout=None if occlusion is None else open_holdout(occlusion, cast),
+            holdout=None if plan.occlusion is None else open_holdout(plan.occlusion, cast),
         )
 
     @property

@@ -41,11 +41,12 @@ def drawn_holdout(
     Raises:
         PlateError: The artist's matte cannot be read.
     """
-    if ref.occlusion is None:
+    occlusion = ref.plan.occlusion
+    if occlusion is None:
         return lambda frame, plate: None
-    own = find_matte(ref.occlusion.own, plate_info(frame_set), frames, workspace)
+    own = find_matte(occlusion.own, plate_info(frame_set), frames, workspace)
     if own is None:
-        return open_holdout(ref.occlusion, ref.cast).on_plate
+        return open_holdout(occlusion, ref.cast).on_plate
     mattes = coverage(own, frames)
 
     def as_given(_: int, plate: Image) -> WarpedPatch:

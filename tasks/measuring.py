@@ -60,9 +60,9 @@ def measure_chunk(
 
 
 def _held_back(ref: ActorLayerRef, frames: FrameRange) -> list[float] | list[None]:
-    if ref.occlusion is None:
+    if ref.plan.occlusion is None:
         return [None] * len(frames)
-    found = open_holdout(ref.occlusion, ref.cast)
+    found = open_holdout(ref.plan.occlusion, ref.cast)
     rows = [found.view.frames.index_of(frame) for frame in frames]
     shares: list[float] = found.held_back[rows].tolist()
     return shares

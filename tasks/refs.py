@@ -268,10 +268,24 @@ class TrainedRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OcclusionRef:
+    """What is in front of a cast actor's face, in every frame: a folder.
+
+    Attributes:
+        own: Place of the artist's matte that it was taken from; None where it was found.
+    """
+
+    folder: str
+    digest: str
+    own: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanRef:
     """How one actor ages through the shot: steadied latents and the shot's ageing direction.
 
     Attributes:
+        occlusion: What is in front of the face; None where nothing was looked for.
         adapter: The person's, None where the general prior alone says what ageing looks like.
         key_frame: The one whose change the whole shot has; None where each frame has its own.
         latents: What it was planned from, chunk by chunk.
@@ -282,6 +296,7 @@ class PlanRef:
     source_age: float
     latents: tuple[LatentsRef, ...] = ()
     adapter: AdapterRef | None = None
+    occlusion: OcclusionRef | None = None
     key_frame: int | None = None
 
 
@@ -317,25 +332,11 @@ class GrainRef:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OcclusionRef:
-    """What is in front of a cast actor's face, in every frame: a folder.
-
-    Attributes:
-        own: Place of the artist's matte that it was taken from; None where it was found.
-    """
-
-    folder: str
-    digest: str
-    own: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ActorLayerRef:
     """One actor's part of a chunk: what the manifest asks, which track, which change.
 
     Attributes:
         matte: Path of the artist's own matte, or None.
-        occlusion: What is in front of the face; None where nothing was looked for.
     """
 
     actor: ActorInShot
@@ -343,7 +344,6 @@ class ActorLayerRef:
     plan: PlanRef
     change: ChangesRef
     matte: str | None
-    occlusion: OcclusionRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from reage.surface.skin import REACH_FRAMES, SkinPart, fit_skin, following
 from reage.takes import rows_of
 from reage.workspace import Workspace
 from tasks.face_surface import FaceSurface, Pixels, Textures
-from tasks.refs import CastRef, ChangesRef, OcclusionRef, PlanRef, PriorRef, SkinRef
+from tasks.refs import CastRef, ChangesRef, PlanRef, PriorRef, SkinRef
 
 _FLOWS = "flows.npy"
 
@@ -33,7 +33,6 @@ def find_skin(
     cast: CastRef,
     prior: PriorRef,
     *,
-    occlusion: OcclusionRef | None = None,
     workspace: Workspace,
 ) -> SkinRef:
     """Registers all frames on the face's chart and finds what of the change stays on the skin.
@@ -49,7 +48,7 @@ def find_skin(
     """
 
     def produce(folder: Path) -> dict[str, Any]:
-        surface = FaceSurface.of(cast, prior, plan, occlusion)
+        surface = FaceSurface.of(cast, prior, plan)
         _register(surface, plan, folder / _FLOWS)
         if plan.key_frame is None:
             flows = np.load(folder / _FLOWS, mmap_mode="r")
@@ -63,7 +62,6 @@ def find_skin(
         changes=[ref.digest for ref in changes],
         plan=plan.digest,
         cast=cast.digest,
-        occlusion=occlusion and occlusion.digest,
     )
     return SkinRef(folder=str(step.folder), digest=step.digest)
 
@@ -77,7 +75,6 @@ def carry_chunk(
     prior: PriorRef,
     frames: FrameRange,
     *,
-    occlusion: OcclusionRef | None = None,
     workspace: Workspace,
 ) -> ChangesRef:
     """Draws the change of every frame from the face's surface.
@@ -87,7 +84,7 @@ def carry_chunk(
     """
 
     def produce(folder: Path) -> dict[str, Any]:
-        surface = FaceSurface.of(cast, prior, plan, occlusion)
+        surface = FaceSurface.of(cast, prior, plan)
         flows = np.load(Path(skin.folder) / _FLOWS, mmap_mode="r")
         shape = (len(frames), surface.size, surface.size, 3)
         drawn = np.lib.format.open_memmap(folder / "changes.npy", "w+", np.dtype(np.float32), shape)

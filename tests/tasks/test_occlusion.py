@@ -59,10 +59,9 @@ def layer(shot, compact_alignment, tmp_path_factory):
     return ActorLayerRef(
         actor=actor,
         cast=cast,
-        plan=PlanRef(path=str(plan), digest="", source_age=40.0),
+        plan=PlanRef(path=str(plan), digest="", source_age=40.0, occlusion=found),
         change=ChangesRef(path=str(path), digest="c", frames=FRAMES),
         matte=None,
-        occlusion=found,
     )
 
 
@@ -78,8 +77,12 @@ def composited(shot, tiny_prior, tmp_path_factory):
     return run
 
 
+def behind(layer, occlusion):
+    return replace(layer, plan=replace(layer.plan, occlusion=occlusion))
+
+
 def test_bar_that_passes_stays_in_front_bit_for_bit(layer, composited):
-    found, free = composited(layer), composited(replace(layer, occlusion=None))
+    found, free = composited(layer), composited(behind(layer, None))
     for frame in COVERED:
         plate, result, matte = found[frame]
         assert not matte[INSIDE].any()
@@ -88,7 +91,7 @@ def test_bar_that_passes_stays_in_front_bit_for_bit(layer, composited):
 
 
 def test_nothing_is_held_back_beside_the_bar_or_without_it(layer, composited):
-    found, free = composited(layer), composited(replace(layer, occlusion=None))
+    found, free = composited(layer), composited(behind(layer, None))
     for frame in (1001, 1002, 1008, 1009):
         assert np.array_equal(found[frame][2], free[frame][2])
     beside = (slice(50, 95), slice(128, 150))
@@ -119,15 +122,12 @@ def test_skin_learns_nothing_from_what_is_covered(shot, layer, tiny_prior, tmp_p
     np.savez(path, target_age=np.full(NUM_FRAMES, 60.0), sharpness=np.ones(NUM_FRAMES))
     plan = PlanRef(path=str(path), digest="p", source_age=40.0)
     flows = np.zeros((NUM_FRAMES, 2, 8, 8, 2), np.float16)
-    free, held = (
-        [
-            sample.confidence
-            for sample in FaceSurface.of(cast, tiny_prior, plan, occlusion).samples(
-                [layer.change], FRAMES, flows
-            )
-        ]
-        for occlusion in (None, found)
-    )
+
+    def confidences(occlusion):
+        surface = FaceSurface.of(cast, tiny_prior, replace(plan, occlusion=occlusion))
+        return [sample.confidence for sample in surface.samples([layer.change], FRAMES, flows)]
+
+    free, held = confidences(None), confidences(found)
     row = FRAMES.index_of(1005)
     ignored = held[row] < 0.01 * free[row]
     assert 0.1 < ignored.mean() < 0.6
@@ -140,8 +140,8 @@ def test_matte_of_the_artist_wins(shot, layer, composited, workspace, tmp_path):
     left[:, :115] = 65535
     path = write_frames(tmp_path / "front.mov", [left] * NUM_FRAMES)
     given = find_occlusion.fn(frame_set, cast, tracks.takes, own=str(path), workspace=workspace)
-    own = composited(replace(layer, occlusion=given))
-    free = composited(replace(layer, occlusion=None))
+    own = composited(behind(layer, given))
+    free = composited(behind(layer, None))
     for frame in FRAMES:
         assert not own[frame][2][:, :115].any()
         assert np.array_equal(own[frame][2][:, 115:], free[frame][2][:, 115:])
