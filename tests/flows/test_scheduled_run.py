@@ -86,7 +86,7 @@ def server(tmp_path):
             os.killpg(process.pid, signal.SIGTERM)
         for process in processes:
             try:
-                process.wait(20)
+                process.wait(5)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
 
