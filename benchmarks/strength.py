@@ -154,7 +154,8 @@ def _cost(prior: CompactPrior, adapter: Adapter, sitting: Sitting) -> dict[str, 
         rest = codes + prior.source_offset(many, codes, ages)
         aged = codes + prior.ageing_offset(many, codes, ages, targets)
         own = [adapter(rest, ages), adapter(aged, targets)]
-        prior.difference(*prior.decode(torch.cat(own)).chunk(2))
+        before, after = prior.decode(torch.cat(own)).chunk(2)
+        prior.difference(before, after, many)
 
     def strengths() -> None:
         changes_along(prior, adapter, crop, age, target, places=places)

@@ -63,7 +63,7 @@ def seen_along(prior: CompactPrior, line: Line, sitting: Sitting) -> Tensor:
         adapter = line.at(float(strength))
         before = prior.decode(adapter(rest, ages))
         after = [prior.decode(adapter(w, t)) for w, t in zip(aged, asked, strict=True)]
-        shown.append(torch.cat([crops + 2 * prior.difference(before, a) for a in after]))
+        shown.append(torch.cat([crops + 2 * prior.difference(before, a, crops) for a in after]))
     return torch.stack(shown).clamp(-1, 1)
 
 

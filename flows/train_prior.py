@@ -1,8 +1,9 @@
 """Trains an ageing prior on a folder of age-labelled faces, stage by stage, and registers it.
 
-Stages: faces -> regressor -> embedder -> autoencoder -> path -> adversary -> publish. Each leaves a
-checkpoint in `<work>/priors/<name>/` and is skipped when it is found finished; a killed run goes on
-where it stopped. Another recipe or another folder under the same name is refused, not mixed in.
+Stages: faces -> regressor -> embedder -> autoencoder -> path -> adversary -> finish -> publish.
+Each leaves a checkpoint in `<work>/priors/<name>/` and is skipped when it is found finished; a
+killed run goes on where it stopped. Another recipe or another folder under the same name is
+refused, not mixed in.
 Beside the checkpoints: curve.jsonl (terms of the losses), previews/ (contact sheets of validation
 faces), figures.json (what the readers are worth) and prior/, which is registered.
 """
@@ -18,6 +19,7 @@ from reage.naming import check_name
 from reage.registry.priors import list_priors, register_prior
 from tasks.prior_adversary import train_adversary
 from tasks.prior_faces import prepare_faces
+from tasks.prior_finish import train_finish
 from tasks.prior_training import (
     PriorRecipe,
     Report,
@@ -81,5 +83,6 @@ def run_stages(folder: Path, recipe: PriorRecipe, *, name: str, work: Path, repo
     for stage in (train_regressor, train_embedder, train_autoencoder, fit_ageing_path):
         stage(prior, faces, recipe, place, report)
     readings = read_faces(prior, faces, np.arange(len(faces)))
-    train_adversary(prior, faces, recipe, place, report, readings=readings)
+    for game in (train_adversary, train_finish):
+        game(prior, faces, recipe, place, report, readings=readings)
     return publish(prior, faces, recipe, place)

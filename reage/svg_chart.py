@@ -108,9 +108,8 @@ def _lines(
         parts.append(_across("limit", y_of(limit)))
     for line in series:
         points = [
-            (place(number), None if value is None else y_of(value))
+            (place(number), None if value is None or not math.isfinite(value) else y_of(value))
             for number, value in line.values
-            if value is None or math.isfinite(value)
         ]
         parts += _polyline(points, line)
     return _svg(parts, height)

@@ -185,7 +185,7 @@ def age_chunk(
 ) -> ChangesRef:
     """Decodes the change of every frame: synthesis at the target less at the source age.
 
-    It is 0 in takes without the actor.
+    It is drawn on the frame's own crop, and 0 in takes without the actor.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
@@ -195,6 +195,7 @@ def age_chunk(
             frames.first - int(data["first_frame"]), frames.last + 1 - int(data["first_frame"])
         )
         before, after = latents_at(data, rows)
+        crops = _crops_of(plan.latents, frames)
         size = network.config.synthesis_size
         changes = np.lib.format.open_memmap(
             folder / "changes.npy", "w+", np.dtype(np.float32), (len(frames), size, size, 3)
@@ -203,8 +204,8 @@ def age_chunk(
         shown = np.flatnonzero(data["is_cast"][rows])
         for first in range(0, len(shown), step):
             part = shown[first : first + step]
-            latents = (filled(w_plus[part], step) for w_plus in (before, after))
-            changes[part] = _change(network, *latents)[: len(part)]
+            batch = (filled(rows[part], step) for rows in (before, after, crops))
+            changes[part] = _change(network, *batch)[: len(part)]
         changes.flush()
         return {"num_frames": len(frames)}
 
@@ -246,13 +247,26 @@ def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.fl
     }
 
 
+def _crops_of(latents: Sequence[LatentsRef], frames: FrameRange) -> NDArray[np.float32]:
+    """Returns the crops of some frames, (T, R, R, 3), from those of all chunks."""
+    found = []
+    for ref in latents:
+        rows = [ref.frames.index_of(frame) for frame in frames if frame in ref.frames]
+        if rows:
+            found.append(np.load(ref.path)["crops"][rows])
+    return np.concatenate(found).astype(np.float32)
+
+
 @torch.inference_mode()
 def _change(
-    prior: Prior, source: NDArray[np.float32], aged: NDArray[np.float32]
+    prior: Prior,
+    source: NDArray[np.float32],
+    aged: NDArray[np.float32],
+    crops: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """What turns pictures of the latents (B, L, D) at the source age into those of the aged."""
     before, after = (prior.decode(torch.from_numpy(w).to(device())) for w in (source, aged))
-    change = prior.difference(before, after)
+    change = prior.difference(before, after, to_tensor(crops))
     return np.ascontiguousarray(change.cpu().numpy().transpose(0, 2, 3, 1))
 
 

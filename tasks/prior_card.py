@@ -135,6 +135,11 @@ def _networks(prior: CompactPrior) -> str:
         "embedder": f"{embedder.embedding_size} numbers from {embedder.size} px, without identity "
         f"labels; channels {dashed(embedder.channels)}",
     }
+    if prior.finish is not None:
+        told["finish"] = (
+            f"draws the change on the crop, {config.resolution} px; channels "
+            f"{dashed(config.finish_channels)}"
+        )
     rows = [(name, what, f"{_numbers(prior, name):,}") for name, what in told.items()]
     total = sum(tensor.numel() for tensor in prior.state_dict().values())
     rows.append(("all", "", f"{total:,}"))
@@ -222,6 +227,8 @@ def _phases(recipe: PriorRecipe) -> Iterator[tuple[str, int, Stage]]:
         "embedder": (recipe.embedder,),
         "autoencoder": recipe.autoencoder,
         "adversary": recipe.adversary,
+        "windows": (recipe.windows,) if recipe.finish else (),
+        "finish": recipe.finish,
     }
     for stage, phases in stages.items():
         for number, phase in enumerate(phases, start=1):

@@ -20,7 +20,7 @@ from models.ageing.prior import Prior, TemplateAlignment
 from reage.geometry import Similarity, warp_to_plate
 from reage.labelled_faces import LabelledPhoto, align_crop
 from reage.matte import face_matte
-from tasks.prior_adversary import border_ramp
+from tasks.prior_game import border_ramp
 
 BATCH = 16
 Picture = NDArray[np.uint8]
@@ -71,7 +71,8 @@ class PriorChanges:
         for number, ages in enumerate(self._ages.split(BATCH)):
             aged = self._decoded_at(number, ages, target_age)
             sources = self._sources.split(BATCH)[number]
-            parts.append(self._prior.difference(sources, aged))
+            crops = self._crops.split(BATCH)[number]
+            parts.append(self._prior.difference(sources, aged, crops))
         return np.ascontiguousarray(torch.cat(parts).permute(0, 2, 3, 1).numpy())
 
     def _decoded_at(self, number: int, ages: Tensor, target_age: float | None) -> Tensor:

@@ -7,7 +7,7 @@ Sources: Miyato & Koyama 2018, "cGANs with Projection Discriminator"; Sauer et a
 GANs Converge Faster" (trained features as a start); Reed et al. 2016 (a real picture with the wrong
 condition is a negative).
 
-Shapes: B batch, P patches, C channels, H W pixels.
+Shapes: B batch, P patches, C channels, H W pixels, K places.
 """
 
 import torch
@@ -49,9 +49,12 @@ class AgeDiscriminator(nn.Module):
     Args of the constructor:
         channels, blocks: Of the trunk, see Trunk.
         scales: How many of the coarsest feature maps get a head.
+        places: For windows of a crop rather than whole crops: every head then knows where a window
+            was cut, by so many soft places across and as many down. 0 is whole crops.
     """
 
     centres: Tensor
+    places: Tensor
 
     def __init__(
         self,
@@ -62,13 +65,16 @@ class AgeDiscriminator(nn.Module):
         max_age: float,
         scales: int = 2,
         num_bumps: int = 12,
+        places: int = 0,
     ) -> None:
         super().__init__()
         self.trunk = Trunk(channels, blocks=blocks)
-        self.heads = nn.ModuleList(PatchHead(c, num_bumps=num_bumps) for c in channels[-scales:])
+        conditions = num_bumps * max(1, places**2)
+        self.heads = nn.ModuleList(PatchHead(c, num_bumps=conditions) for c in channels[-scales:])
         centres = torch.linspace(min_age, max_age, num_bumps)
         self.register_buffer("centres", centres, persistent=False)
         self.spread = (max_age - min_age) / (num_bumps - 1)
+        self.register_buffer("places", (torch.arange(places) + 0.5) / max(1, places))
 
     def train(self, mode: bool = True) -> "AgeDiscriminator":
         """Switches everything but the trunk's norms, which keep the statistics they came with."""
@@ -76,8 +82,13 @@ class AgeDiscriminator(nn.Module):
         self.trunk.eval()
         return self
 
-    def forward(self, crops: Tensor, *ages: Tensor) -> list[Tensor]:
-        """Scores crops (B, 3, H, W) for every given set of ages (B,), years.
+    def forward(self, crops: Tensor, *ages: Tensor, middles: Tensor | None = None) -> list[Tensor]:
+        """Scores crops, or windows of crops, (B, 3, H, W) for every given set of ages (B,), years.
+
+        Args:
+            crops: In [-1, 1].
+            ages: Years.
+            middles: Of the windows, (B, 2): x, y as shares of the crop's size. Only with `places`.
 
         Returns:
             One tensor of logits (B, P) for each set of ages; the trunk runs once for all.
@@ -85,8 +96,27 @@ class AgeDiscriminator(nn.Module):
         bumps = [
             torch.exp(-0.5 * ((a.float()[:, None] - self.centres) / self.spread) ** 2) for a in ages
         ]
+        if middles is not None:
+            where = nearness(middles, self.places)
+            bumps = [(b[:, :, None] * where[:, None]).flatten(1) for b in bumps]
         features = self.trunk(crops)[-len(self.heads) :]
         # All scales on the coarsest grid: else the finest, which cannot know age, has most votes.
         grid = features[-1].shape[-1]
         by_head = [head(f, bumps, grid=grid) for head, f in zip(self.heads, features, strict=True)]
         return [torch.cat(maps, dim=1) for maps in zip(*by_head, strict=True)]
+
+
+def nearness(middles: Tensor, places: Tensor) -> Tensor:
+    """Says how near windows of a crop are to places on it.
+
+    Args:
+        middles: Of the windows, (B, 2): x, y as shares of the crop's size.
+        places: Across, and as many down, (N,), shares.
+
+    Returns:
+        (B, N * N), row by row, of sum 1.
+    """
+    apart = (middles[:, :, None] - places) * len(places)
+    across, down = torch.exp(-0.5 * apart.square()).unbind(1)
+    near = (down[:, :, None] * across[:, None]).flatten(1)
+    return near / near.sum(dim=1, keepdim=True)

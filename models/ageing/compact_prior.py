@@ -1,4 +1,4 @@
-"""The compact prior: encoder, synthesis, ageing path and judges of its own, in one small file.
+"""The compact prior: encoder, synthesis, path, finish and judges of its own, in one small file.
 
 Trained by Reage's own recipe (recipe.py); its weights are half precision and so are its files.
 
@@ -22,6 +22,7 @@ from models.ageing.compact import (
     num_structure_rows,
     num_style_layers,
 )
+from models.ageing.finish import Finish
 from models.ageing.path import AgeingPath, PersonalOffset
 from models.ageing.prior import (
     Prior,
@@ -64,9 +65,15 @@ class CompactConfig:
     path_knots: int
     regressor: AgeRegressorConfig = field(default_factory=AgeRegressorConfig)
     embedder: IdentityEmbedderConfig = field(default_factory=IdentityEmbedderConfig)
+    finish_channels: tuple[int, ...] = ()  # none leaves changes as they are decoded
 
     def __post_init__(self) -> None:
         check_age_range("CompactConfig", self.min_age, self.max_age)
+        if self.finish_channels and self.resolution % 2 ** (len(self.finish_channels) - 1):
+            raise ValueError(
+                f"CompactConfig.finish_channels: got {len(self.finish_channels)} levels, expected "
+                f"a resolution ({self.resolution}) that halves as often"
+            )
 
     @property
     def num_layers(self) -> int:
@@ -116,11 +123,12 @@ def tiny_config(*, resolution: int = 32) -> CompactConfig:
         path_knots=5,
         regressor=AgeRegressorConfig(channels=(4, 8), blocks=1),
         embedder=IdentityEmbedderConfig(channels=(4, 8), blocks=1, embedding_size=16),
+        finish_channels=(4, 8),
     )
 
 
 class CompactPrior(Prior):
-    """Encoder, synthesis, ageing path, age regressor and identity embedder under one roof."""
+    """Encoder, synthesis, ageing path, finish, age regressor and embedder under one roof."""
 
     config: CompactConfig
     alignment: TemplateAlignment
@@ -168,6 +176,7 @@ class CompactPrior(Prior):
         )
         self.regressor = AgeRegressor(config.regressor)
         self.embedder = IdentityEmbedder(config.embedder)
+        self.finish = Finish(config.finish_channels) if config.finish_channels else None
         # Multiplies moves to a younger age, which are learnt too small; part of the weights, so
         # that the digest covers it.
         self.register_buffer("rejuvenation_gain", torch.ones(()))
@@ -242,15 +251,17 @@ class CompactPrior(Prior):
         """Synthesises crops (B, 3, R, R), about [-1, 1], from w_plus (B, L, D)."""
         return self.synthesis(w_plus)
 
-    def difference(self, source: Tensor, aged: Tensor) -> Tensor:
-        """Returns what turns one synthesised crop into another, display units.
+    def difference(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
+        """Returns what turns crops into what they would be at the target age, display units.
 
-        Tint is scaled by `tint_gain`, BT.709 luma is left as it is. Otherwise as Prior says.
+        The difference of the synthesised crops, its tint scaled by `tint_gain` and its BT.709 luma
+        left as it is, is finished on the crops. Otherwise as Prior says.
         """
-        change = super().difference(source, aged)
+        change = super().difference(source, aged, crops)
         weights = change.new_tensor(LUMA_WEIGHTS)[:, None, None]
         luma = (change * weights).sum(dim=1, keepdim=True)
-        return luma + self.tint_gain * (change - luma)
+        change = luma + self.tint_gain * (change - luma)
+        return change if self.finish is None else self.finish(crops, source, 2 * change) / 2
 
 
 def weights_bytes(prior: CompactPrior) -> bytes:

@@ -2,7 +2,8 @@
 
 A prior declares its own alignment, age range, latent shape and licence. It encodes an aligned crop
 as w+, says how w+ moves to an age, and synthesises crops from w+. What re-ages a plate is `change`:
-the difference of two synthesised crops. Knows no network: see compact_prior.py and sam.py.
+the difference of two synthesised crops, drawn on the crop itself by a prior that can. Knows no
+network: see compact_prior.py and sam.py.
 
 Shapes: B batch, L style layers, D latent size, R crop size, S synthesis size in pixels, E embedding
 size.
@@ -197,14 +198,17 @@ class Prior(nn.Module, ABC):
         w_plus = self.encode(crops)
         resting = self.source_offset(crops, w_plus, source_age)
         offset = self.ageing_offset(crops, w_plus, source_age, target_age)
-        return self.difference(self.decode(w_plus + resting), self.decode(w_plus + offset))
+        source, aged = self.decode(w_plus + resting), self.decode(w_plus + offset)
+        return self.difference(source, aged, crops)
 
-    def difference(self, source: Tensor, aged: Tensor) -> Tensor:
-        """Returns what turns one synthesised crop into another, as `change` does.
+    def difference(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
+        """Returns what re-ages crops, as `change` does, from what was synthesised of them.
 
         Args:
             source: (B, 3, S, S), about [-1, 1], synthesised at the source age.
             aged: The same at the target age.
+            crops: RGB in [-1, 1], (B, 3, R, R), to which the change is to be added; a prior that
+                draws on them may need them.
 
         Returns:
             Float32, (B, 3, S, S), display units.

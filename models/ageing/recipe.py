@@ -48,20 +48,16 @@ class PathSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarySettings(SizedStage):
-    """A phase of the adversarial stage: its length, rates and the weights of its terms.
+class GameSettings(Stage):
+    """What stages against discriminators share: rates, weights of the terms, ages that are drawn.
 
-    `learning_rate` is the encoder's and the synthesis'; the discriminator is the faster player.
+    The discriminators are the faster players.
     """
 
-    warm_up: int = 60  # steps in which the discriminator learns alone
-    seen_size: int | None = None  # pixels that the discriminator is shown; None is all there are
+    warm_up: int = 60  # steps in which the discriminators learn alone
     trunk_rate: float = 8e-4
     head_rate: float = 2e-3
-    personal_rate: float = 3e-4
     adversarial: float = 0.5
-    reconstruction: float = 1.0
-    features: float = 0.15
     extent: float = 0.3
     variation: float = 0.5
     colour: float = 4.0
@@ -76,6 +72,26 @@ class AdversarySettings(SizedStage):
     min_target: float = 18.0
     max_target: float = 85.0
     wrong_age_years: float = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarySettings(GameSettings, SizedStage):
+    """A phase of the adversarial stage; `learning_rate` is the encoder's and the synthesis'."""
+
+    seen_size: int | None = None  # pixels that the discriminator is shown; None is all there are
+    personal_rate: float = 3e-4
+    reconstruction: float = 1.0
+    features: float = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishSettings(GameSettings):
+    """A phase of the finishing stage, in which only the finish learns, with `learning_rate`."""
+
+    seen_size: int = 64  # pixels of the whole crops that a discriminator is shown
+    fine: float = 1.0  # of the second discriminator's score, which is shown windows at full size
+    likeness_to_decoded: float = 0.1  # of the coarse change, so that a person's own way is kept
+    mismatched: float = 0.25  # of photographs with a wrong age among the negatives
 
 
 PhaseT = TypeVar("PhaseT", bound=Stage)
@@ -130,6 +146,17 @@ class PriorRecipe:
     )
     path: PathSettings = field(default_factory=PathSettings)
     adversary: tuple[AdversarySettings, ...] = ()  # phases; none leaves the path alone
+    windows: Stage = field(
+        default_factory=lambda: Stage(steps=500, batch_size=48, learning_rate=1.5e-3)
+    )
+    finish: tuple[FinishSettings, ...] = ()  # phases; a prior without a finish has none
+
+    def __post_init__(self) -> None:
+        if bool(self.finish) != bool(self.prior.finish_channels):
+            raise ValueError(
+                f"PriorRecipe.finish: got {len(self.finish)} phases and prior.finish_channels "
+                f"{list(self.prior.finish_channels)}, expected both or neither"
+            )
 
 
 def load_recipe(path: Path) -> PriorRecipe:
@@ -147,6 +174,8 @@ def load_recipe(path: Path) -> PriorRecipe:
             "autoencoder": lambda phases: tuple(SizedStage(**d) for d in phases),
             "path": lambda d: PathSettings(**d),
             "adversary": lambda phases: tuple(AdversarySettings(**d) for d in phases),
+            "windows": lambda d: Stage(**d),
+            "finish": lambda phases: tuple(FinishSettings(**d) for d in phases),
         }
         built = {k: nested[k](v) if k in nested else v for k, v in plain.items()}
         return PriorRecipe(**built)

@@ -68,4 +68,4 @@ def changes_along(
     count = len(places)
     latents = latents_at(general.repeat(count, 1, 1), personal.repeat(count, 1, 1), along)
     pictures = torch.cat([prior.decode(w) for w in latents.split(at_once or len(latents))])
-    return prior.difference(pictures[0::2], pictures[1::2])
+    return prior.difference(pictures[0::2], pictures[1::2], crop.expand(count, -1, -1, -1))

@@ -128,7 +128,10 @@ class SyntheticActor:
         )
         before = self.prior.decode(self.code + source)
         return torch.cat(
-            [self.prior.difference(before, self.prior.decode(w[None])) for w in self.latents(ages)]
+            [
+                self.prior.difference(before, self.prior.decode(w[None]), self.crop)
+                for w in self.latents(ages)
+            ]
         )
 
 

@@ -15,6 +15,7 @@ from models.ageing.compact_prior import tiny_config
 from models.ageing.loading import load_prior
 from models.ageing.recipe import (
     AdversarySettings,
+    FinishSettings,
     PriorRecipe,
     SizedStage,
     Stage,
@@ -40,6 +41,8 @@ RECIPE = PriorRecipe(
         AdversarySettings(steps=2, batch_size=4, learning_rate=1e-3, warm_up=1, size=16),
         AdversarySettings(steps=1, batch_size=4, learning_rate=1e-4, warm_up=0),
     ),
+    windows=TINY,
+    finish=(FinishSettings(steps=2, batch_size=4, learning_rate=1e-3, warm_up=1, seen_size=16),),
 )
 
 
@@ -96,14 +99,15 @@ def test_a_second_run_trains_nothing_and_publishes_the_same_bytes(
     assert card.read_bytes() == described
 
 
-def test_a_run_killed_after_the_autoencoder_ends_with_the_same_bytes(
-    folder: Path, trained: Path, tmp_path: Path
+@pytest.mark.parametrize("stage", ["path", "windows", "finish"])
+def test_a_run_killed_when_a_stage_begins_ends_with_the_same_bytes(
+    folder: Path, trained: Path, tmp_path: Path, stage: str
 ) -> None:
     class Killed(Exception):
         pass
 
-    def kill(stage: str, *told: object) -> None:
-        if stage == "path":
+    def kill(at: str, *told: object) -> None:
+        if at == stage:
             raise Killed
 
     with pytest.raises(Killed):
@@ -119,15 +123,19 @@ def test_what_a_run_leaves_tells_how_it_went(trained: Path) -> None:
     place = trained / "priors" / "tiny"
     last = {line.stage: line for line in read_curve(place / "curve.jsonl")}
     assert {stage: line.step for stage, line in last.items()} == {
-        "regressor": 2, "embedder": 2, "autoencoder": 2, "adversary": 3
+        "regressor": 2, "embedder": 2, "autoencoder": 2, "adversary": 3, "windows": 2,
+        "finish": 2,
     }  # fmt: skip
     assert {stage: line.phase for stage, line in last.items()} == {
-        "regressor": 1, "embedder": 1, "autoencoder": 2, "adversary": 2
+        "regressor": 1, "embedder": 1, "autoencoder": 2, "adversary": 2, "windows": 1,
+        "finish": 1,
     }  # fmt: skip
     assert set(last["autoencoder"].terms) == {"pixels", "features"}
-    assert {"real", "fake", "adversarial", "identity"} <= set(last["adversary"].terms)
+    judged = {"whole real", "whole fake", "adversarial", "identity"}
+    assert judged <= set(last["adversary"].terms)
+    assert judged | {"fine real", "fine fake", "fine"} <= set(last["finish"].terms)
     sheets = sorted(path.name for path in (place / "previews").iterdir())
-    assert sheets == ["adversary-00003.png", "autoencoder-00002.png"]
+    assert sheets == ["adversary-00003.png", "autoencoder-00002.png", "finish-00002.png"]
     card = (place / "prior" / "MODEL_CARD.md").read_text()
     assert "![Terms of each stage's loss over its steps](curve.png)" in card
     assert (place / "prior" / "curve.png").is_file()

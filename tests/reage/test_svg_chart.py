@@ -1,6 +1,8 @@
 import re
 import xml.etree.ElementTree as ET
 
+import pytest
+
 from reage.framerange import FrameRange
 from reage.svg_chart import Series, State, line_chart, state_strip, strength_chart, x_of
 
@@ -17,8 +19,9 @@ def test_line_chart_is_well_formed_and_escapes_labels():
     assert [title.text for title in tree.iter("title")] == ['<b>&"']
 
 
-def test_line_chart_breaks_at_none_and_marks_a_lonely_value():
-    values = [(1001, 1.0), (1002, 2.0), (1003, None), (1004, 3.0), (1005, None), (1006, 1.0)]
+@pytest.mark.parametrize("gap", [None, float("nan"), float("-inf")])
+def test_line_chart_breaks_where_there_is_no_number_and_marks_a_lonely_value(gap):
+    values = [(1001, 1.0), (1002, 2.0), (1003, gap), (1004, 3.0), (1005, gap), (1006, 1.0)]
     chart = str(line_chart([line(values)], frames=FRAMES))
     assert chart.count("<polyline") == 1
     assert chart.count("<circle") == 2

@@ -121,6 +121,7 @@ def tiny_prior(tmp_path_factory, compact_alignment):
     prior.path.table.normal_()
     prior.path.basis.normal_()
     torch.nn.init.normal_(prior.personal.to_offset.weight, std=0.3)
+    torch.nn.init.normal_(prior.finish.to_change.weight, std=0.1)
     folder = tmp_path_factory.mktemp("priors") / "tiny"
     return PriorRef(name="tiny", folder=str(folder), digest=save_prior(prior, folder))
 

@@ -8,13 +8,9 @@ from models.ageing.compact_prior import CompactPrior, tiny_config
 from models.ageing.prior import TemplateAlignment
 from models.ageing.recipe import AdversarySettings
 from models.losses import hinge_discriminator_loss
-from tasks.prior_adversary import (
-    Adversary,
-    Batch,
-    border_ramp,
-    surroundings_weight,
-    wrong_ages,
-)
+from tasks.prior_adversary import Adversary
+from tasks.prior_discriminators import RealFaces
+from tasks.prior_game import Batch, wrong_ages
 
 ALIGNMENT = TemplateAlignment(landmark_indices=(1, 2), template=((8.0, 8.0), (24.0, 8.0)), size=32)
 
@@ -69,38 +65,15 @@ def test_a_step_moves_the_players_unless_the_discriminator_is_alone(alone: bool)
         source_ages=ages,
         cells=torch.full((4, 10), 0.1),
         target_ages=ages.flip(0),
-        real=faces_of(ages, generator).clamp(-1, 1),
-        real_ages=ages,
-        wrong_ages=ages.roll(1),
+        real=RealFaces(faces_of(ages, generator).clamp(-1, 1), ages, ages.roll(1)),
     )
     before = [p.detach().clone() for p in game.players.parameters()]
-    judged = [p.detach().clone() for p in game.discriminator.parameters()]
+    judged = [p.detach().clone() for p in game.discriminators.parameters()]
     frozen = [p.detach().clone() for p in prior.regressor.parameters()]
     game.step(batch, rate=1.0, generator=generator, alone=alone)
     moved = [not torch.equal(a, b) for a, b in zip(before, game.players.parameters(), strict=True)]
     assert any(moved) != alone
     assert any(
-        not torch.equal(a, b) for a, b in zip(judged, game.discriminator.parameters(), strict=True)
+        not torch.equal(a, b) for a, b in zip(judged, game.discriminators.parameters(), strict=True)
     )
     assert all(torch.equal(a, b) for a, b in zip(frozen, prior.regressor.parameters(), strict=True))
-
-
-def test_wrong_ages_are_apart_and_far_ones_are_kept() -> None:
-    ages, drawn = torch.tensor([30.0, 60.0, 40.0]), torch.tensor([35.0, 58.0, 80.0])
-    wrong = wrong_ages(ages, drawn, apart_years=12)
-    assert ((wrong - ages).abs() >= 12).all()
-    assert wrong[2] == 80
-
-
-def test_border_ramp_is_one_inside_and_falls_to_the_border() -> None:
-    ramp = border_ramp(50)
-    assert ramp[25, 25] == 1
-    assert 0 < ramp[25, 0] < 0.2
-    assert torch.equal(ramp, ramp.t())
-
-
-def test_surroundings_are_what_lies_beside_the_face():
-    weight = surroundings_weight(64)
-    assert weight.mean().item() == pytest.approx(1.0, abs=1e-5)
-    assert weight[18:46, 18:46].max() < 0.05  # brows to mouth
-    assert weight[-4:, :8].min() > 1.5  # beside the jaw

@@ -9,7 +9,7 @@ import torch
 
 from models.ageing.compact_prior import CompactPrior, save_prior, tiny_config
 from models.ageing.prior import TemplateAlignment
-from models.ageing.recipe import AdversarySettings, PriorRecipe, SizedStage
+from models.ageing.recipe import AdversarySettings, FinishSettings, PriorRecipe, SizedStage
 from reage.face_set import FaceSet
 from reage.training_curve import CurveLine
 from tasks.prior_card import JUDGED, JUDGED_END, NOT_JUDGED, compose_card, write_card
@@ -23,6 +23,7 @@ RECIPE = PriorRecipe(
         SizedStage(steps=25, batch_size=2, learning_rate=1e-3),
     ),
     adversary=(AdversarySettings(steps=75, batch_size=4, learning_rate=4e-4, chroma=8.0),),
+    finish=(FinishSettings(steps=50, batch_size=4, learning_rate=2e-4, seen_size=16),),
 )
 FIGURES = PriorFigures(
     digest="d" * 64, date="2026-01-02", num_faces=12, age_mae=6.5, age_r=0.875, rank1=0.95,
@@ -81,6 +82,7 @@ def test_recipe_is_told_phase_by_phase_with_what_is_not_at_its_default(
     assert row_of(card, "autoencoder", "1", "50", "4", "16 px", "0.003")
     assert row_of(card, "autoencoder", "2", "25", "2", "32 px", "0.001")
     assert row_of(card, "adversary", "1", "75", "4", "32 px", "0.0004").endswith("| chroma 8 |")
+    assert row_of(card, "finish", "1", "50", "4", "32 px", "0.0002").endswith("| seen_size 16 |")
     assert "no adversarial stage" not in card
     without = compose_card(prior, face_set(), replace(RECIPE, adversary=()), FIGURES, [])
     assert "There was no adversarial stage." in without

@@ -18,6 +18,7 @@ def moving_prior():
     tiny.path.table.normal_()
     tiny.path.basis.normal_()
     torch.nn.init.normal_(tiny.personal.to_offset.weight, std=0.3)
+    torch.nn.init.normal_(tiny.finish.to_change.weight, std=0.1)
     return tiny.eval().requires_grad_(False)
 
 

@@ -1,6 +1,7 @@
 """What the pipeline relies on in a prior, with a tiny one of random weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,28 @@ def test_change_is_exactly_zero_where_the_ages_agree(
     assert not prior.change(crops, ages, ages).any()
 
 
-def test_change_equals_half_the_difference_of_decoded_crops(
+def test_change_is_half_the_difference_of_decoded_crops_finished_on_the_crop(
     prior: CompactPrior, crops: torch.Tensor
 ) -> None:
     source, target = torch.full((3,), 30.0), torch.full((3,), 70.0)
     w_plus = prior.encode(crops)
     offset = prior.ageing_offset(crops, w_plus, source, target)
-    expected = (prior.decode(w_plus + offset) - prior.decode(w_plus)) / 2
+    before, after = prior.decode(w_plus), prior.decode(w_plus + offset)
+    assert prior.finish is not None
+    expected = prior.finish(crops, before, after - before) / 2
     torch.testing.assert_close(prior.change(crops, source, target), expected)
-    assert expected.abs().max() > 1e-3
+    assert (expected - (after - before) / 2).abs().max() > 1e-3
+
+
+def test_a_prior_without_a_finish_changes_crops_as_it_decodes_them(crops: torch.Tensor) -> None:
+    plain = CompactPrior(replace(tiny_config(), finish_channels=()), ALIGNMENT).eval()
+    before, after = crops.flip(0), crops.flip(3)
+    torch.testing.assert_close(plain.difference(before, after, crops), (after - before) / 2)
+
+
+def test_more_levels_of_a_finish_than_the_resolution_halves_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"finish_channels: got 7 levels, expected a resolution"):
+        replace(tiny_config(), finish_channels=(4,) * 7)
 
 
 def test_ageing_there_and_back_returns_the_path(prior: CompactPrior, crops: torch.Tensor) -> None:
@@ -66,12 +80,13 @@ def test_rejuvenation_gain_multiplies_moves_to_a_younger_age_only(crops: torch.T
     torch.testing.assert_close(more, moved * torch.tensor([2.0, 1.0, 1.0])[:, None, None])
 
 
-def test_tint_gain_scales_tints_and_leaves_shading(prior: CompactPrior) -> None:
-    source = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(2))
-    aged = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(3))
-    whole = prior.difference(source, aged)
+def test_tint_gain_scales_tints_and_leaves_shading(crops: torch.Tensor) -> None:
+    prior = CompactPrior(replace(tiny_config(), finish_channels=()), ALIGNMENT)
+    source = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    aged = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    whole = prior.difference(source, aged, crops)
     prior.tint_gain.fill_(0.25)
-    muted = prior.difference(source, aged)
+    muted = prior.difference(source, aged, crops)
     weights = torch.tensor([0.2126, 0.7152, 0.0722])[:, None, None]
     luma = (whole * weights).sum(dim=1, keepdim=True)
     torch.testing.assert_close((muted * weights).sum(dim=1, keepdim=True), luma)

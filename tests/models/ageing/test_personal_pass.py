@@ -45,7 +45,7 @@ def test_general_latents_decode_to_what_the_prior_makes(moving_prior, photos):
     made = pooled_decode(moving_prior, general_latents(moving_prior, photos, TARGETS))
     before = moving_prior.decode(moving_prior.encode(photos.crops))
     change = moving_prior.change(photos.crops, photos.ages, TARGETS)
-    torch.testing.assert_close(moving_prior.difference(before, made), change)
+    torch.testing.assert_close(moving_prior.difference(before, made, photos.crops), change)
 
 
 def test_untrained_adapter_that_starts_as_nothing_gives_the_general_picture(moving_prior, photos):

@@ -89,4 +89,4 @@ def test_ends_are_the_prior_and_the_adapter_to_the_bit(prior, adapter, crop):
     both = torch.cat([rest, aged])
     for change, latents in zip(ends, (both, adapter(both, torch.cat(AGES))), strict=True):
         decoded = prior.decode(latents)
-        assert torch.equal(change, prior.difference(decoded[:1], decoded[1:])[0])
+        assert torch.equal(change, prior.difference(decoded[:1], decoded[1:], crop)[0])

@@ -7,6 +7,7 @@ from models.ageing.adapter_files import adapter_bytes, adapter_network
 from reage.registry.adapter_facts import TrainedFacts
 from reage.registry.adapters import register_adapter
 from tasks.ageing import age_chunk
+from tasks.crops import to_tensor
 from tasks.refs import AdapterRef
 from tests.tasks.ageing.entries import FRAMES, entry
 
@@ -88,12 +89,14 @@ def test_strength_0_is_the_prior_and_strength_1_the_adapter_to_the_bit(
 ):
     adapter = adapter_of(is_zero=False, course=(0.0, 0.4, 1.0))
     assert np.array_equal(changes(followed(0), adapter), changes(entry()))
-    data = np.load(plan(followed(1), adapter=adapter).path)
+    ref = plan(followed(1), adapter=adapter)
+    data = np.load(ref.path)
     [aged] = data["personal_offsets"]
     latents = [data["w_plus"][:8] + move for move in (data["personal_source_offset"], aged)]
     with torch.inference_mode():
         decoded = [network.decode(torch.from_numpy(w)) for w in latents]
-        alone = network.difference(*decoded).permute(0, 2, 3, 1).numpy()
+        crops = np.load(ref.latents[0].path)["crops"][:8]
+        alone = network.difference(*decoded, to_tensor(crops)).permute(0, 2, 3, 1).numpy()
     assert np.array_equal(changes(followed(1), adapter)[:8], alone)
 
 
