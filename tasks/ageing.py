@@ -185,7 +185,8 @@ def age_chunk(
 ) -> ChangesRef:
     """Decodes the change of every frame: synthesis at the target less at the source age.
 
-    It is drawn on the frame's own crop, and 0 in takes without the actor.
+    It is drawn on the crop that its latents are of, the frame's own or the key frame's, and 0 in
+    takes without the actor.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
@@ -195,7 +196,10 @@ def age_chunk(
             frames.first - int(data["first_frame"]), frames.last + 1 - int(data["first_frame"])
         )
         before, after = latents_at(data, rows)
-        crops = _crops_of(plan.latents, frames)
+        held = None if plan.key_frame is None else FrameRange(plan.key_frame, plan.key_frame)
+        crops = _crops_of(plan.latents, held or frames)
+        if held:
+            crops = np.repeat(crops, len(frames), axis=0)
         size = network.config.synthesis_size
         changes = np.lib.format.open_memmap(
             folder / "changes.npy", "w+", np.dtype(np.float32), (len(frames), size, size, 3)

@@ -122,7 +122,7 @@ def test_modules_that_hold_tasks_import_no_other_that_does():
         "prior_figures", "prior_card", "increment_refs", "remembered_faces", "adapter_pictures",
         "face_surface", "face3d_refs", "face3d_anchors", "turned_views", "turning_sheet",
         "face3d_looks", "face3d_prior_card", "personal_models", "labelled_reading", "holdouts",
-        "own_mattes", "age_course", "package_refs",
+        "own_mattes", "age_course", "package_refs", "prior_discriminators", "prior_game",
     }  # fmt: skip
     for name in shared:
         assert "@task" not in (ROOT / "tasks" / f"{name}.py").read_text()
