@@ -15,65 +15,35 @@ from models.ageing.compact_prior import CompactPrior
 from models.ageing.recipe import AdversarySettings, Phases, PriorRecipe
 from models.losses import feature_distance, pyramid_l1
 from models.ops.shrink import shrunk
-from models.training import AveragedWeights, Draw, Report, Terms, run_loop, scheduled_rate
+from models.training import Report
 from reage.face_set import FaceSet
-from reage.training_curve import CURVE_NAME, StageCurve
 from tasks.gpu import mixed_precision
 from tasks.prior_discriminators import Discriminators
-from tasks.prior_game import (
-    Batch,
-    Sampler,
-    border_ramp,
-    change_terms,
-    descend_weighted,
-    without_momentum,
-)
+from tasks.prior_game import Batch, Game, Rendered, Sampler, Scores, Weighted, play
 from tasks.prior_preview import AGES, PriorPreview
 
 
-class Adversary:
-    """Networks and optimisers of the stage; one call of `step` is one step of both players."""
+class Adversary(Game[AdversarySettings]):
+    """Encoder, synthesis and personal offset against a discriminator of whole faces."""
 
     def __init__(self, prior: CompactPrior, settings: AdversarySettings) -> None:
-        self.prior = prior
-        self.players = nn.ModuleDict(
+        players = nn.ModuleDict(
             {"encoder": prior.encoder, "synthesis": prior.synthesis, "personal": prior.personal}
-        ).requires_grad_(True)
-        self.discriminators = Discriminators(prior)
-        picture = [*prior.encoder.parameters(), *prior.synthesis.parameters()]
-        self.optimiser = without_momentum(picture, list(prior.personal.parameters()))
-        self.discriminator_optimiser = without_momentum(*self.discriminators.parameter_groups())
-        self.enter(settings)
-
-    def enter(self, settings: AdversarySettings) -> None:
-        """Goes over to another phase; weights and optimisers are kept."""
-        self.settings = settings
-        self._seen_size = settings.seen_size or settings.size
-        groups = self.optimiser.param_groups + self.discriminator_optimiser.param_groups
-        rates = (
-            settings.learning_rate,
-            settings.personal_rate,
-            settings.trunk_rate,
-            settings.head_rate,
         )
-        self._rates = list(zip(groups, rates, strict=True))
+        picture = [*prior.encoder.parameters(), *prior.synthesis.parameters()]
+        groups = (picture, list(prior.personal.parameters()))
+        super().__init__(prior, players, Discriminators(prior), settings, groups=groups)
 
-    def step(
-        self, batch: Batch, *, rate: float, generator: torch.Generator, alone: bool = False
-    ) -> dict[str, float]:
-        """Moves both players once, or the discriminators `alone`. Returns the terms.
+    def player_rates(self) -> tuple[float, ...]:
+        """Returns the picture's rate and the personal offset's."""
+        return self.settings.learning_rate, self.settings.personal_rate
 
-        `rate` scales all learning rates.
-        """
-        for group, full in self._rates:
-            group["lr"] = full * rate
-        source, change, result = self._render(batch)
-        told = self._teach_discriminators(batch, result.detach(), generator)
-        if alone:
-            return told
-        return told | self._teach_players(batch, source, change, result, generator)
+    def seen_size(self) -> int | None:
+        """Returns the phase's, or the size that it works at."""
+        return self.settings.seen_size or self.settings.size
 
-    def _render(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def render(self, batch: Batch) -> Rendered:
+        """Changes photographs by what is synthesised of them, at the phase's size."""
         config, ages = self.prior.config, batch.source_ages
         ages = ages.clamp(config.min_age, config.max_age)
         with mixed_precision(batch.crops):
@@ -84,48 +54,23 @@ class Adversary:
             )
             latents = torch.cat([w_plus, w_plus + offset])
             source, aged = self.prior.synthesis(latents, size=self.settings.size).chunk(2)
-        change = (aged - source) * border_ramp(source.shape[-1])
-        result = (shrunk(batch.crops, source.shape[-1]) + change).clamp(-1, 1)
-        return source, change, result.contiguous(memory_format=torch.channels_last)
+        change = aged - source
+        return self.with_change(batch.crops, source, change, change)
 
-    def _teach_discriminators(
-        self, batch: Batch, result: Tensor, generator: torch.Generator
-    ) -> dict[str, float]:
-        self.discriminators.requires_grad_(True)
-        loss, told = self.discriminators.loss(
-            batch.real, result, batch.target_ages, seen_size=self._seen_size, generator=generator
-        )
-        self.discriminator_optimiser.zero_grad()
-        loss.backward()
-        self.discriminator_optimiser.step()
-        self.discriminators.requires_grad_(False)
-        return told
-
-    def _teach_players(
-        self,
-        batch: Batch,
-        source: Tensor,
-        change: Tensor,
-        result: Tensor,
-        generator: torch.Generator,
-    ) -> dict[str, float]:
-        weights, prior = self.settings, self.prior
-        crops = shrunk(batch.crops, result.shape[-1])
-        scores = self.discriminators.judge(
-            result, batch.target_ages, seen_size=self._seen_size, generator=generator
-        )
-        with mixed_precision(result):
-            likeness = (prior.embedder(crops).detach() * prior.embedder(result)).sum(dim=1)
+    def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
+        """Returns the discriminator's score and what keeps the face itself."""
+        weights, trunk = self.settings, self.prior.regressor.trunk
+        crops = shrunk(batch.crops, made.source.shape[-1])
+        with mixed_precision(crops):
             with torch.no_grad():
-                wanted = prior.regressor.trunk(crops)[:2]
-            got = prior.regressor.trunk(source)[:2]
-        terms = {
+                wanted = trunk(crops)[:2]
+            got = trunk(made.source)[:2]
+        return {
             "adversarial": (weights.adversarial, -scores["whole"]),
-            "reconstruction": (weights.reconstruction, pyramid_l1(crops, source)),
+            "reconstruction": (weights.reconstruction, pyramid_l1(crops, made.source)),
             "features": (weights.features, feature_distance(wanted, got)),
-            "identity": (weights.identity, 1 - likeness.mean()),
+            "identity": (weights.identity, 1 - self.likeness(batch, made).mean()),
         }
-        return descend_weighted(self.optimiser, terms | change_terms(weights, change))
 
 
 def train_adversary(
@@ -149,36 +94,7 @@ def train_adversary(
     """
     if not recipe.adversary:
         return
-    phases = Phases(recipe.adversary)
-    draw = Draw(faces.crops, faces.ages, faces.training, seed=recipe.seed, stage="adversary")
     game = Adversary(prior, recipe.adversary[0])
-    averaged = AveragedWeights(game.players, decay=0.995)
-    sampler = Sampler(faces, draw, *readings)
+    sampler = Sampler(faces, "adversary", readings, seed=recipe.seed)
     preview = PriorPreview(prior, faces, folder, ages=AGES)
-
-    def step(number: int) -> Terms:
-        settings, since, remaining = phases.at(number)
-        game.enter(settings)
-        rate = scheduled_rate(since, remaining, decay_share=0.35)
-        terms = game.step(
-            sampler.batch(settings),
-            rate=rate,
-            generator=draw.generator,
-            alone=since < settings.warm_up,
-        )
-        averaged.update(game.players, step=number)
-        return terms
-
-    networks = {"players": game.players, "averaged": averaged.network}
-    run_loop(
-        folder / "adversary.pt",
-        step,
-        steps=phases.steps,
-        draw=draw,
-        parts=networks | {"discriminators": game.discriminators},
-        optimisers=[game.optimiser, game.discriminator_optimiser],
-        report=StageCurve(folder / CURVE_NAME, report, phase_of=phases.number),
-        saved=lambda done: preview.draw(averaged.network, "adversary", done),
-    )
-    game.players.load_state_dict(averaged.network.state_dict())
-    game.players.eval().requires_grad_(False)
+    play(game, Phases(recipe.adversary), sampler, folder, report, preview)

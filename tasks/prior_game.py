@@ -1,4 +1,4 @@
-"""What both stages against discriminators share: their batches, and what a change must not do.
+"""What both stages against discriminators share: the game, its batches, what a change must not do.
 
 What is shown to the discriminators is the photograph plus the change, as in the pipeline, so that
 ghosts and paint are caught where they would be seen.
@@ -6,20 +6,30 @@ ghosts and paint are caught where they would be seen.
 Shapes: B batch, S R pixels, N faces, M cells.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from models.ageing.recipe import GameSettings
+from models.ageing.compact_prior import CompactPrior
+from models.ageing.crop_regions import border_ramp, eye_weight, surroundings_weight
+from models.ageing.recipe import GameSettings, Phases
 from models.losses import chroma, colour_shift_penalty, total_variation
 from models.ops.shrink import shrunk
-from models.training import Draw
+from models.training import AveragedWeights, Draw, Report, Terms, run_loop, scheduled_rate
 from reage.face_set import FaceSet
-from tasks.prior_discriminators import RealFaces
+from reage.training_curve import CURVE_NAME, StageCurve
+from tasks.gpu import mixed_precision
+from tasks.prior_discriminators import Discriminators, RealFaces
+from tasks.prior_preview import PriorPreview
 
 FREE_SHIFT = 0.01  # mean shift of a channel, display units, that goes nearly unpunished
+SettingsT = TypeVar("SettingsT", bound=GameSettings)
+Scores = Mapping[str, Tensor]  # a discriminator's mean score by its name
 Weighted = dict[str, tuple[float, Tensor]]  # terms by name: weight and value
 
 
@@ -37,13 +47,18 @@ class Batch:
 class Sampler:
     """Draws batches of a stage."""
 
-    def __init__(self, faces: FaceSet, draw: Draw, read_ages: Tensor, cells: Tensor) -> None:
-        self._draw, self._read_ages, self._cells = draw, read_ages, cells
-        self._ages = (read_ages + torch.from_numpy(faces.ages)) / 2
+    def __init__(
+        self, faces: FaceSet, stage: str, readings: tuple[Tensor, Tensor], *, seed: int
+    ) -> None:
+        """Takes faces (N), the stage's name, and apparent ages (N,) and cell weights (N, M)."""
+        self.stage = stage
+        self.draw = Draw(faces.crops, faces.ages, faces.training, seed=seed, stage=stage)
+        self._read_ages, self._cells = readings
+        self._ages = (self._read_ages + torch.from_numpy(faces.ages)) / 2
 
     def batch(self, settings: GameSettings) -> Batch:
         """Returns a batch of the step that the draw has been turned to."""
-        count, draw = settings.batch_size, self._draw
+        count, draw = settings.batch_size, self.draw
         rows = draw.rows(count, flatten=settings.source_flatten)
         real = draw.rows(count, flatten=1.0)
         anything = self._uniform(settings.min_target, settings.max_target, count)
@@ -65,7 +80,171 @@ class Sampler:
         )
 
     def _uniform(self, low: float, high: float, count: int) -> Tensor:
-        return torch.from_numpy(self._draw.rng.uniform(low, high, count)).float()
+        return torch.from_numpy(self.draw.rng.uniform(low, high, count)).float()
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What the players made of a batch, at the size S that a phase works at, [-1, 1] units."""
+
+    source: Tensor  # (B, 3, S, S), synthesised at the source ages
+    decoded: Tensor  # (B, 3, S, S), the change of what was synthesised
+    drawn: Tensor  # (B, 3, S, S), that, or what was made of it
+    change: Tensor  # (B, 3, S, S), drawn, softened at the crop's border
+    result: Tensor  # (B, 3, S, S), the photographs with it
+
+
+class Game(ABC, Generic[SettingsT]):
+    """Networks and optimisers of a stage; one call of `step` is one step of both sides."""
+
+    def __init__(
+        self,
+        prior: CompactPrior,
+        players: nn.ModuleDict,
+        discriminators: Discriminators,
+        settings: SettingsT,
+        *,
+        groups: Sequence[list[nn.Parameter]],
+        discriminator_momentum: float = 0.0,
+    ) -> None:
+        """Begins with a phase.
+
+        Args:
+            prior: Whose networks play, or stand by.
+            players: Those that learn.
+            discriminators: That they play against.
+            settings: Of the first phase.
+            groups: Parameters of the players, by what `player_rates` says.
+            discriminator_momentum: Adam's first; the players have none, as a game turns faster
+                than an average of gradients would.
+        """
+        self.prior, self.players = prior, players.requires_grad_(True)
+        self.discriminators, self.settings = discriminators, settings
+        self.optimiser = _adam(groups, momentum=0.0)
+        self.discriminator_optimiser = _adam(
+            discriminators.parameter_groups(), momentum=discriminator_momentum
+        )
+
+    @abstractmethod
+    def player_rates(self) -> tuple[float, ...]:
+        """Returns the learning rate of each group of the players."""
+
+    @abstractmethod
+    def seen_size(self) -> int | None:
+        """Returns to what size whole crops are shrunk for a discriminator, pixels; None: as is."""
+
+    @abstractmethod
+    def render(self, batch: Batch) -> Rendered:
+        """Changes a batch of photographs."""
+
+    @abstractmethod
+    def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
+        """Returns what the players are held to, but for what holds for every change."""
+
+    def step(
+        self, batch: Batch, *, rate: float, generator: torch.Generator, alone: bool = False
+    ) -> dict[str, float]:
+        """Moves both sides once, or the discriminators `alone`. Returns the terms.
+
+        `rate` scales all learning rates.
+        """
+        settings = self.settings
+        rates = (*self.player_rates(), settings.trunk_rate, settings.head_rate)
+        groups = self.optimiser.param_groups + self.discriminator_optimiser.param_groups
+        for group, full in zip(groups, rates, strict=True):
+            group["lr"] = full * rate
+        with torch.set_grad_enabled(not alone):
+            made = self.render(batch)
+        told = self._teach_discriminators(batch, made.result.detach(), generator)
+        if alone:
+            return told
+        scores = self.discriminators.judge(
+            made.result, batch.target_ages, seen_size=self.seen_size(), generator=generator
+        )
+        terms = self.terms(batch, made, scores) | change_terms(settings, made.change)
+        loss = torch.stack([weight * term for weight, term in terms.values()]).sum()
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return told | {name: term.item() for name, (_, term) in terms.items()}
+
+    def _teach_discriminators(
+        self, batch: Batch, result: Tensor, generator: torch.Generator
+    ) -> dict[str, float]:
+        self.discriminators.requires_grad_(True)
+        loss, told = self.discriminators.loss(
+            batch.real, result, batch.target_ages, seen_size=self.seen_size(), generator=generator
+        )
+        self.discriminator_optimiser.zero_grad()
+        loss.backward()
+        self.discriminator_optimiser.step()
+        self.discriminators.requires_grad_(False)
+        return told
+
+    def with_change(
+        self, crops: Tensor, source: Tensor, decoded: Tensor, drawn: Tensor
+    ) -> Rendered:
+        """Puts what was drawn (B, 3, S, S) onto photographs (B, 3, R, R), its border softened."""
+        change = drawn * border_ramp(drawn.shape[-1])
+        result = (shrunk(crops, change.shape[-1]) + change).clamp(-1, 1)
+        result = result.contiguous(memory_format=torch.channels_last)
+        return Rendered(source, decoded, drawn, change, result)
+
+    def likeness(self, batch: Batch, made: Rendered) -> Tensor:
+        """Returns how like the photographs the results are to the prior's embedder, (B,)."""
+        crops, embedder = shrunk(batch.crops, made.result.shape[-1]), self.prior.embedder
+        with mixed_precision(crops):
+            return (embedder(crops).detach() * embedder(made.result)).sum(dim=1)
+
+
+def play(
+    game: Game[SettingsT],
+    phases: Phases[SettingsT],
+    sampler: Sampler,
+    folder: Path,
+    report: Report,
+    preview: PriorPreview,
+) -> None:
+    """Plays a stage to its end and leaves the players with the averages of their weights.
+
+    Args:
+        game: At its start.
+        phases: Of the stage.
+        sampler: Of its batches; its draw is named after the stage.
+        folder: Of the checkpoints.
+        report: Told of progress.
+        preview: Drawn at every checkpoint.
+    """
+    draw, averaged = sampler.draw, AveragedWeights(game.players, decay=0.995)
+
+    def step(number: int) -> Terms:
+        game.settings, since, remaining = phases.at(number)
+        terms = game.step(
+            sampler.batch(game.settings),
+            rate=scheduled_rate(since, remaining, decay_share=0.35),
+            generator=draw.generator,
+            alone=since < game.settings.warm_up,
+        )
+        averaged.update(game.players, step=number)
+        return terms
+
+    networks = {"players": game.players, "averaged": averaged.network}
+    run_loop(
+        folder / f"{sampler.stage}.pt",
+        step,
+        steps=phases.steps,
+        draw=draw,
+        parts=networks | {"discriminators": game.discriminators},
+        optimisers=[game.optimiser, game.discriminator_optimiser],
+        report=StageCurve(folder / CURVE_NAME, report, phase_of=phases.number),
+        saved=lambda done: preview.draw(averaged.network, sampler.stage, done),
+    )
+    game.players.load_state_dict(averaged.network.state_dict())
+    game.players.eval().requires_grad_(False)
+
+
+def _adam(groups: Sequence[list[nn.Parameter]], *, momentum: float) -> torch.optim.Adam:
+    return torch.optim.Adam([{"params": group} for group in groups], betas=(momentum, 0.99))
 
 
 def change_terms(weights: GameSettings, change: Tensor) -> Weighted:
@@ -85,21 +264,6 @@ def change_terms(weights: GameSettings, change: Tensor) -> Weighted:
     }
 
 
-def descend_weighted(optimiser: torch.optim.Optimizer, terms: Weighted) -> dict[str, float]:
-    """One step down the weighted sum; returns the terms' values."""
-    loss = torch.stack([weight * term for weight, term in terms.values()]).sum()
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return {name: term.item() for name, (_, term) in terms.items()}
-
-
-def without_momentum(*groups: list[nn.Parameter]) -> torch.optim.Adam:
-    """Returns Adam over groups of parameters."""
-    # No momentum: a game turns faster than an average of gradients would.
-    return torch.optim.Adam([{"params": group} for group in groups], betas=(0.0, 0.99))
-
-
 def asymmetry(change: Tensor, *, size: int = 32) -> Tensor:
     """Returns how far a change (B, 3, S, S) is from its mirror image, seen at `size` pixels.
 
@@ -107,46 +271,6 @@ def asymmetry(change: Tensor, *, size: int = 32) -> Tensor:
     """
     coarse = shrunk(change, size)
     return (coarse - coarse.flip(3)).abs().mean()
-
-
-@lru_cache(maxsize=4)
-def border_ramp(size: int, *, share: float = 0.12) -> Tensor:
-    """Returns 1 inside a crop, falling to 0 over `share` of its size at the border; (S, S)."""
-    centre = (size - 1) / 2
-    distance = size / 2 - (torch.arange(size) - centre).abs()
-    ramp = (distance / (share * size)).clamp(0, 1)
-    return torch.minimum(ramp[:, None], ramp[None])
-
-
-@lru_cache(maxsize=4)
-def eye_weight(size: int) -> Tensor:
-    """Returns where the eyes of an aligned crop lie, (S, S), of mean 1.
-
-    A discriminator that looks at both sides at once is slow to see that one eye has gone blind.
-    """
-    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
-    y = (rows + 0.5) / size
-    x = (columns + 0.5) / size
-    sides = [
-        torch.exp(-0.5 * (((x - centre) / 0.073) ** 2 + ((y - 0.297) / 0.042) ** 2) ** 2)
-        for centre in (0.305, 0.695)
-    ]
-    weight = sides[0] + sides[1]
-    return weight / weight.mean()
-
-
-@lru_cache(maxsize=4)
-def surroundings_weight(size: int) -> Tensor:
-    """Returns what of an aligned crop lies beside the face, (S, S), of mean 1.
-
-    Backgrounds tell an age too: left free, the change darkens what is behind an old face's jaw.
-    """
-    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
-    y = (rows + 0.5) / size
-    x = (columns + 0.5) / size
-    radius = torch.hypot((x - 0.5) / 0.46, (y - 0.42) / 0.58)
-    weight = torch.sigmoid((radius - 1) / 0.05)
-    return weight / weight.mean()
 
 
 def wrong_ages(ages: Tensor, drawn: Tensor, *, apart_years: float) -> Tensor:

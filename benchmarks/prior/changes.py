@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.held_out import HeldOutFace
+from models.ageing.crop_regions import border_ramp
 from models.ageing.prior import Prior, TemplateAlignment
 from reage.geometry import Similarity, warp_to_plate
 from reage.labelled_faces import LabelledPhoto, align_crop
 from reage.matte import face_matte
-from tasks.prior_game import border_ramp
 
 BATCH = 16
 Picture = NDArray[np.uint8]

@@ -74,7 +74,8 @@ class AgeDiscriminator(nn.Module):
         centres = torch.linspace(min_age, max_age, num_bumps)
         self.register_buffer("centres", centres, persistent=False)
         self.spread = (max_age - min_age) / (num_bumps - 1)
-        self.register_buffer("places", (torch.arange(places) + 0.5) / max(1, places))
+        middles = (torch.arange(places) + 0.5) / max(1, places)
+        self.register_buffer("places", middles, persistent=False)
 
     def train(self, mode: bool = True) -> "AgeDiscriminator":
         """Switches everything but the trunk's norms, which keep the statistics they came with."""

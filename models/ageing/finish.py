@@ -33,7 +33,6 @@ class Finish(nn.Module):
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
-        self.shrinking = 2 ** (len(channels) - 1)
         self.stem = _Conv(9, channels[0])
         self.downs = nn.ModuleList(_Level(a, b, stride=2) for a, b in pairwise(channels))
         self.bottom = _Level(channels[-1], channels[-1], stride=1)

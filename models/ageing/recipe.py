@@ -90,7 +90,7 @@ class FinishSettings(GameSettings):
 
     seen_size: int = 64  # pixels of the whole crops that a discriminator is shown
     fine: float = 1.0  # of the second discriminator's score, which is shown windows at full size
-    likeness_to_decoded: float = 0.1  # of the coarse change, so that a person's own way is kept
+    likeness_to_decoded: float = 0.1  # seen from afar: a person's own way of ageing
     mismatched: float = 0.25  # of photographs with a wrong age among the negatives
 
 

@@ -62,7 +62,7 @@ def test_the_finish_learns_to_please_discriminators_that_stand_still(prior: Comp
     game = Finishing(prior, new_reader(prior), replace(SETTINGS, head_rate=0.01))
     for _ in range(40):
         game.step(batch(generator), rate=1.0, generator=generator, alone=True)
-    game.enter(replace(game.settings, trunk_rate=0.0, head_rate=0.0))
+    game.settings = replace(game.settings, trunk_rate=0.0, head_rate=0.0)
     told = [game.step(batch(generator), rate=1.0, generator=generator) for _ in range(40)]
     for name in ("whole fake", "fine fake"):
         first, last = (sum(terms[name] for terms in part) / 5 for part in (told[:5], told[-5:]))

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tasks.prior_game import asymmetry, border_ramp, surroundings_weight, wrong_ages
+from models.ageing.crop_regions import border_ramp, surroundings_weight
+from tasks.prior_game import asymmetry, wrong_ages
 
 
 def test_asymmetry_is_of_paint_and_not_of_wrinkles() -> None:

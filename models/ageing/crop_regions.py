@@ -1,0 +1,49 @@
+"""Where in an aligned crop its border, the eyes and what is beside the face lie, as weights.
+
+Shapes: S pixels.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+@lru_cache(maxsize=4)
+def border_ramp(size: int, *, share: float = 0.12) -> Tensor:
+    """Returns 1 inside a crop, falling to 0 over `share` of its size at the border; (S, S)."""
+    centre = (size - 1) / 2
+    distance = size / 2 - (torch.arange(size) - centre).abs()
+    ramp = (distance / (share * size)).clamp(0, 1)
+    return torch.minimum(ramp[:, None], ramp[None])
+
+
+@lru_cache(maxsize=4)
+def eye_weight(size: int) -> Tensor:
+    """Returns where the eyes of an aligned crop lie, (S, S), of mean 1.
+
+    A discriminator that looks at both sides at once is slow to see that one eye has gone blind.
+    """
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    y = (rows + 0.5) / size
+    x = (columns + 0.5) / size
+    sides = [
+        torch.exp(-0.5 * (((x - centre) / 0.073) ** 2 + ((y - 0.297) / 0.042) ** 2) ** 2)
+        for centre in (0.305, 0.695)
+    ]
+    weight = sides[0] + sides[1]
+    return weight / weight.mean()
+
+
+@lru_cache(maxsize=4)
+def surroundings_weight(size: int) -> Tensor:
+    """Returns what of an aligned crop lies beside the face, (S, S), of mean 1.
+
+    Backgrounds tell an age too: left free, the change darkens what is behind an old face's jaw.
+    """
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    y = (rows + 0.5) / size
+    x = (columns + 0.5) / size
+    radius = torch.hypot((x - 0.5) / 0.46, (y - 0.42) / 0.58)
+    weight = torch.sigmoid((radius - 1) / 0.05)
+    return weight / weight.mean()
