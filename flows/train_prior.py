@@ -1,6 +1,7 @@
 """Trains an ageing prior on a folder of age-labelled faces, stage by stage, and registers it.
 
-Stages: faces -> regressor -> embedder -> autoencoder -> path -> adversary -> finish -> publish.
+Stages: faces -> regressor -> embedder -> autoencoder -> path -> adversary -> windows -> finish ->
+witness -> publish.
 Each leaves a checkpoint in `<work>/priors/<name>/` and is skipped when it is found finished; a
 killed run goes on where it stopped. Another recipe or another folder under the same name is
 refused, not mixed in.
@@ -33,6 +34,7 @@ from tasks.prior_training import (
     train_autoencoder,
     train_embedder,
     train_regressor,
+    train_witness,
 )
 
 
@@ -85,4 +87,5 @@ def run_stages(folder: Path, recipe: PriorRecipe, *, name: str, work: Path, repo
     readings = read_faces(prior, faces, np.arange(len(faces)))
     for game in (train_adversary, train_finish):
         game(prior, faces, recipe, place, report, readings=readings)
+    train_witness(prior, faces, recipe, place, report)
     return publish(prior, faces, recipe, place)

@@ -91,7 +91,7 @@ def _measure(
             to_tensor(np.stack(side)) for side in zip(*found[start : start + BATCH], strict=True)
         )
         likeness = (prior.embed(plate).float() * prior.embed(result).float()).sum(dim=1)
-        ages = (prior.estimate_age(crops).float() for crops in (plate, result))
+        ages = (prior.witnessed_age(crops).float() for crops in (plate, result))
         for name, values in zip(FIGURES, (*ages, likeness), strict=True):
             for row, value in zip(rows[start:], values.tolist(), strict=False):
                 figures[name][row] = value

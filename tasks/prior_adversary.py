@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.ageing.compact_prior import CompactPrior
+from models.ageing.crop_regions import border_ramp
 from models.ageing.recipe import AdversarySettings, Phases, PriorRecipe
 from models.losses import feature_distance, pyramid_l1
 from models.ops.shrink import shrunk
@@ -54,8 +55,8 @@ class Adversary(Game[AdversarySettings]):
             )
             latents = torch.cat([w_plus, w_plus + offset])
             source, aged = self.prior.synthesis(latents, size=self.settings.size).chunk(2)
-        change = aged - source
-        return self.with_change(batch.crops, source, change, change)
+        change = (aged - source) * border_ramp(aged.shape[-1])
+        return Rendered.of(batch.crops, source, change, change)
 
     def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
         """Returns the discriminator's score and what keeps the face itself."""

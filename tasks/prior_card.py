@@ -140,6 +140,11 @@ def _networks(prior: CompactPrior) -> str:
             f"draws the change on the crop, {config.resolution} px; channels "
             f"{dashed(config.finish_channels)}"
         )
+    if config.witness is not None:
+        told["witness"] = (
+            f"age from {config.witness.size} px, for judging results: no other network is trained "
+            f"to please it; channels {dashed(config.witness.channels)}"
+        )
     rows = [(name, what, f"{_numbers(prior, name):,}") for name, what in told.items()]
     total = sum(tensor.numel() for tensor in prior.state_dict().values())
     rows.append(("all", "", f"{total:,}"))
@@ -182,12 +187,23 @@ def _course(recipe: PriorRecipe, lines: Sequence[CurveLine]) -> str:
     )
 
 
+def _witness_rows(figures: PriorFigures) -> list[tuple[str, str]]:
+    if figures.witness_mae is None:
+        return []
+    told = ", ".join(f"{read:.0f} of {age}" for age, read in figures.witnessed_at.items())
+    return [
+        ("apparent age by the witness: mean error, years", figure(figures.witness_mae, ".2f")),
+        ("faces re-aged: what the witness reads of what was asked, years", told or "none"),
+    ]
+
+
 def _readers(figures: PriorFigures) -> str:
     if not figures.num_faces:
         return "## On validation faces\n\nThere were none: nothing was measured."
     rows = (
         ("apparent age: mean error, years", figure(figures.age_mae, ".2f")),
         ("apparent age: Pearson's r", figure(figures.age_r, ".3f")),
+        *_witness_rows(figures),
         ("gender read as labelled", figure(figures.gender_accuracy, ".1%")),
         (
             f"embedder: two augmented views among {figures.num_embedded} faces, rank 1",
@@ -195,10 +211,11 @@ def _readers(figures: PriorFigures) -> str:
         ),
         ("reconstruction: PSNR, dB", figure(figures.psnr_db, ".2f")),
     )
+    judged_by = "not judged by them" if figures.witness_mae is None else "judged by the witness"
     return (
         f"## On validation faces\n\nThe prior's own networks on {figures.num_faces:,} faces of "
         "fold 1, which trained nothing. They overrate what was trained\nbeside them, so the "
-        "ageing is not judged by them.\n\n" + table(("what", "figure"), rows)
+        f"ageing is {judged_by}.\n\n" + table(("what", "figure"), rows)
     )
 
 
@@ -229,6 +246,7 @@ def _phases(recipe: PriorRecipe) -> Iterator[tuple[str, int, Stage]]:
         "adversary": recipe.adversary,
         "windows": (recipe.windows,) if recipe.finish else (),
         "finish": recipe.finish,
+        "witness": (recipe.witness,) if recipe.prior.witness else (),
     }
     for stage, phases in stages.items():
         for number, phase in enumerate(phases, start=1):
@@ -238,6 +256,8 @@ def _phases(recipe: PriorRecipe) -> Iterator[tuple[str, int, Stage]]:
 def _whole_size(config: CompactConfig, stage: str) -> int:
     """Of the pictures that a stage works on when it says nothing else, pixels."""
     readers = {"regressor": config.regressor.size, "embedder": config.embedder.size}
+    if config.witness is not None:
+        readers["witness"] = config.witness.size
     return min(config.resolution, readers.get(stage, config.resolution))
 
 

@@ -8,7 +8,7 @@ Shapes: N faces, R crop size, E embedding size.
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from reage.face_set import FaceSet
 
 FIGURES_NAME = "figures.json"
 _MOST_EMBEDDED = 500
+_MOST_RE_AGED = 200
+_RE_AGED_TO = (30.0, 50.0, 70.0)
 _BATCH = 64
 _VIEWS = Augmentation(colour=0.3)
 
@@ -39,6 +41,9 @@ class PriorFigures:
         age_mae: Mean absolute error of the regressor against the labels, years; mean of both
             mirrorings.
         age_r: Pearson's r of the same.
+        witness_mae: As `age_mae`, of the witness; None where there is none.
+        witnessed_at: What the witness reads on average of faces re-aged to some ages, years, by
+            that age.
         gender_accuracy: Of the faces whose gender is labelled, 0-1.
         rank1: Share of views whose nearest, among one other view of each face, is their own's.
         num_embedded: How many faces it was told among.
@@ -50,6 +55,8 @@ class PriorFigures:
     num_faces: int
     age_mae: float | None = None
     age_r: float | None = None
+    witness_mae: float | None = None
+    witnessed_at: dict[str, float] = field(default_factory=dict)
     gender_accuracy: float | None = None
     rank1: float | None = None
     num_embedded: int = 0
@@ -78,6 +85,7 @@ def measure_prior(prior: CompactPrior, faces: FaceSet) -> PriorFigures:
         return PriorFigures(digest=prior.digest, date=now, num_faces=0)
     ages = faces.ages[rows]
     read_ages, genders = _read(prior, faces, rows)
+    witnessed = _witnessed(prior, faces, rows) if prior.witness else None
     labels = faces.genders[rows]
     known = (labels >= 0) & (labels < prior.config.regressor.num_genders)
     num_embedded = min(len(rows), _MOST_EMBEDDED)
@@ -87,6 +95,8 @@ def measure_prior(prior: CompactPrior, faces: FaceSet) -> PriorFigures:
         num_faces=len(rows),
         age_mae=float(np.abs(read_ages - ages).mean()),
         age_r=_pearson(read_ages, ages),
+        witness_mae=None if witnessed is None else float(np.abs(witnessed - ages).mean()),
+        witnessed_at={} if witnessed is None else _witnessed_at(prior, faces, rows),
         gender_accuracy=float((genders == labels)[known].mean()) if known.any() else None,
         rank1=_rank1(prior, faces, _spread(rows, num_embedded)) if num_embedded > 1 else None,
         num_embedded=num_embedded,
@@ -104,6 +114,33 @@ def _read(
         ages.append((both[0].age + both[1].age) / 2)
         genders.append((both[0].gender_logits + both[1].gender_logits).argmax(dim=1))
     return torch.cat(ages).numpy(), torch.cat(genders).numpy()
+
+
+def _witnessed(
+    prior: CompactPrior,
+    faces: FaceSet,
+    rows: NDArray[np.int64],
+    *,
+    target_age: float | None = None,
+) -> NDArray[np.float32]:
+    """Returns what the witness reads of faces, (N,), years; re-aged where a target is given."""
+    read = []
+    for crops in batches(faces.crops, rows, size=_BATCH):
+        change = torch.zeros_like(crops)
+        if target_age is not None:
+            source = prior.estimate_age(crops)
+            change = prior.change(crops, source, torch.full_like(source, target_age))
+        read.append(prior.witnessed_age((crops + 2 * change).clamp(-1, 1)))
+    return np.asarray(torch.cat(read).numpy())
+
+
+def _witnessed_at(prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]) -> dict[str, float]:
+    seen = _spread(rows, min(len(rows), _MOST_RE_AGED))
+    config = prior.config
+    ages = [age for age in _RE_AGED_TO if config.min_age <= age <= config.max_age]
+    return {
+        f"{age:g}": float(_witnessed(prior, faces, seen, target_age=age).mean()) for age in ages
+    }
 
 
 def _rank1(prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]) -> float:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.ageing.compact_prior import CompactPrior
+from models.ageing.crop_regions import border_ramp
 from models.ageing.recipe import FinishSettings, Phases, PriorRecipe
 from models.ageing.window_reader import WindowReader
 from models.losses import age_distribution_loss
@@ -59,13 +60,14 @@ class Finishing(Game[FinishSettings]):
                 w_plus = prior.encoder(crops)
                 offset = prior.ageing_offset(crops, w_plus, batch.source_ages, batch.target_ages)
                 source, aged = prior.synthesis(torch.cat([w_plus, w_plus + offset])).chunk(2)
-            finished = 2 * prior.difference(source, aged, crops)
-        return self.with_change(crops, source, aged - source, finished)
+            finished = 2 * prior.drawn(source, aged, crops)
+        decoded = (aged - source) * border_ramp(aged.shape[-1])
+        return Rendered.of(crops, source, decoded, finished)
 
     def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
         """Returns both scores, and what keeps the face itself and its way of ageing."""
         weights = self.settings
-        afar = [shrunk(part, AFAR).mean(dim=1) for part in (made.drawn, made.decoded)]
+        afar = [shrunk(part, AFAR).mean(dim=1) for part in (made.change, made.decoded)]
         apart = (afar[0] - afar[1]).abs().mean()
         return {
             "adversarial": (weights.adversarial, -scores["whole"]),

@@ -10,13 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from models.ageing.compact_prior import CompactPrior
-from models.ageing.crop_regions import border_ramp, eye_weight, surroundings_weight
+from models.ageing.crop_regions import eye_weight, surroundings_weight
 from models.ageing.recipe import GameSettings, Phases
 from models.losses import chroma, colour_shift_penalty, total_variation
 from models.ops.shrink import shrunk
@@ -27,7 +27,6 @@ from tasks.gpu import mixed_precision
 from tasks.prior_discriminators import Discriminators, RealFaces
 from tasks.prior_preview import PriorPreview
 
-FREE_SHIFT = 0.01  # mean shift of a channel, display units, that goes nearly unpunished
 SettingsT = TypeVar("SettingsT", bound=GameSettings)
 Scores = Mapping[str, Tensor]  # a discriminator's mean score by its name
 Weighted = dict[str, tuple[float, Tensor]]  # terms by name: weight and value
@@ -88,10 +87,16 @@ class Rendered:
     """What the players made of a batch, at the size S that a phase works at, [-1, 1] units."""
 
     source: Tensor  # (B, 3, S, S), synthesised at the source ages
-    decoded: Tensor  # (B, 3, S, S), the change of what was synthesised
-    drawn: Tensor  # (B, 3, S, S), that, or what was made of it
-    change: Tensor  # (B, 3, S, S), drawn, softened at the crop's border
+    decoded: Tensor  # (B, 3, S, S), the change of what was synthesised, 0 at the crop's border
+    change: Tensor  # (B, 3, S, S), that, or what was made of it
     result: Tensor  # (B, 3, S, S), the photographs with it
+
+    @classmethod
+    def of(cls, crops: Tensor, source: Tensor, decoded: Tensor, change: Tensor) -> Self:
+        """Puts a change onto photographs (B, 3, R, R); the others as the attributes."""
+        result = (shrunk(crops, change.shape[-1]) + change).clamp(-1, 1)
+        result = result.contiguous(memory_format=torch.channels_last)
+        return cls(source, decoded, change, result)
 
 
 class Game(ABC, Generic[SettingsT]):
@@ -181,15 +186,6 @@ class Game(ABC, Generic[SettingsT]):
         self.discriminators.requires_grad_(False)
         return told
 
-    def with_change(
-        self, crops: Tensor, source: Tensor, decoded: Tensor, drawn: Tensor
-    ) -> Rendered:
-        """Puts what was drawn (B, 3, S, S) onto photographs (B, 3, R, R), its border softened."""
-        change = drawn * border_ramp(drawn.shape[-1])
-        result = (shrunk(crops, change.shape[-1]) + change).clamp(-1, 1)
-        result = result.contiguous(memory_format=torch.channels_last)
-        return Rendered(source, decoded, drawn, change, result)
-
     def likeness(self, batch: Batch, made: Rendered) -> Tensor:
         """Returns how like the photographs the results are to the prior's embedder, (B,)."""
         crops, embedder = shrunk(batch.crops, made.result.shape[-1]), self.prior.embedder
@@ -251,7 +247,7 @@ def change_terms(weights: GameSettings, change: Tensor) -> Weighted:
     """Returns what is held against a change (B, 3, S, S), [-1, 1] units, whatever it is for."""
     size = change.shape[-1]
     face = (slice(size // 6, size - size // 8), slice(size * 5 // 24, size - size * 5 // 24))
-    shift = colour_shift_penalty(change / 2, face=face, free=FREE_SHIFT)
+    shift = colour_shift_penalty(change / 2, face=face, free=weights.free_shift)
     beside = (change.abs() * surroundings_weight(size)).mean()
     return {
         "extent": (weights.extent, change.abs().mean()),

@@ -20,6 +20,7 @@ from models.ageing.compact_prior import CompactPrior, save_prior
 from models.ageing.path import fit_path, remove_colour
 from models.ageing.prior import TemplateAlignment
 from models.ageing.recipe import Phases, PriorRecipe, Stage, load_recipe, recipe_dict
+from models.face.age import AgeRegressor
 from models.losses import (
     age_distribution_loss,
     contrastive_loss,
@@ -94,8 +95,27 @@ def train_regressor(
     prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
     """Trains the prior's regressor of age, gender and group on augmented training crops."""
-    network, stage = prior.regressor, recipe.regressor
-    draw = _draw(faces, recipe, "regressor")
+    _train_age_reader(prior.regressor, "regressor", recipe.regressor, faces, recipe, folder, report)
+
+
+def train_witness(
+    prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
+) -> None:
+    """Trains the prior's witness, where it has one, as its regressor; nothing else enters."""
+    if prior.witness is not None:
+        _train_age_reader(prior.witness, "witness", recipe.witness, faces, recipe, folder, report)
+
+
+def _train_age_reader(
+    network: AgeRegressor,
+    name: str,
+    stage: Stage,
+    faces: FaceSet,
+    recipe: PriorRecipe,
+    folder: Path,
+    report: Report,
+) -> None:
+    draw = _draw(faces, recipe, name)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
     labels = [torch.from_numpy(v) for v in (faces.ages, faces.genders, faces.groups)]
 
@@ -116,7 +136,7 @@ def train_regressor(
 
     network.train()
     run_loop(
-        folder / "regressor.pt",
+        folder / f"{name}.pt",
         step,
         steps=stage.steps,
         draw=draw,

@@ -1,8 +1,8 @@
 """What re-ages photographs in a benchmark of priors: a prior's changes, or those of mean pictures.
 
 A prior re-ages from the age that it reads off a face itself; the change is warped back and added to
-the photograph at its own size, softened over the crop's border (`crop`) or inside the pipeline's
-face matte (`face`).
+the photograph at its own size, wherever the crop is (`crop`) or inside the pipeline's face matte
+(`face`).
 
 Shapes: N faces, S crop size in pixels, A ages 0-119.
 """
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.held_out import HeldOutFace
-from models.ageing.crop_regions import border_ramp
 from models.ageing.prior import Prior, TemplateAlignment
 from reage.geometry import Similarity, warp_to_plate
 from reage.labelled_faces import LabelledPhoto, align_crop
@@ -62,7 +61,6 @@ class PriorChanges:
             )
         self._ages, self.source_ages = ages, ages.numpy()
         self.decoded = np.clip(self._sources.permute(0, 2, 3, 1).numpy() / 2 + 0.5, 0, 1)
-        self._border = border_ramp(template_of(prior).size).numpy()[..., None]
 
     @torch.inference_mode()
     def at(self, target_age: float) -> Change:
@@ -96,8 +94,6 @@ class PriorChanges:
     def _in_picture(
         self, face: HeldOutFace, change: Change, crop_from_picture: Similarity, matte: str
     ) -> Change:
-        if matte == "crop":
-            change = change * self._border
         full = warp_to_plate(change, crop_from_picture.inverse(), face.size).full(face.size)
         if matte == "face":
             full = full * face_matte(face.landmarks, face.size).full(face.size)[..., None]

@@ -22,6 +22,7 @@ from models.ageing.compact import (
     num_structure_rows,
     num_style_layers,
 )
+from models.ageing.crop_regions import border_ramp
 from models.ageing.finish import Finish
 from models.ageing.path import AgeingPath, PersonalOffset
 from models.ageing.prior import (
@@ -39,7 +40,7 @@ from models.ageing.prior_files import (
     tuples,
     write_atomically,
 )
-from models.face.age import AgeRegressor, AgeRegressorConfig
+from models.face.age import AgeRegressor, AgeRegressorConfig, mirrored_age
 from models.face.identity import IdentityEmbedder, IdentityEmbedderConfig
 
 LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)  # BT.709
@@ -66,6 +67,7 @@ class CompactConfig:
     regressor: AgeRegressorConfig = field(default_factory=AgeRegressorConfig)
     embedder: IdentityEmbedderConfig = field(default_factory=IdentityEmbedderConfig)
     finish_channels: tuple[int, ...] = ()  # none leaves changes as they are decoded
+    witness: AgeRegressorConfig | None = None  # with none, the regressor judges what it has taught
 
     def __post_init__(self) -> None:
         check_age_range("CompactConfig", self.min_age, self.max_age)
@@ -124,6 +126,7 @@ def tiny_config(*, resolution: int = 32) -> CompactConfig:
         regressor=AgeRegressorConfig(channels=(4, 8), blocks=1),
         embedder=IdentityEmbedderConfig(channels=(4, 8), blocks=1, embedding_size=16),
         finish_channels=(4, 8),
+        witness=AgeRegressorConfig(size=32, channels=(4, 8), blocks=1),
     )
 
 
@@ -177,6 +180,8 @@ class CompactPrior(Prior):
         self.regressor = AgeRegressor(config.regressor)
         self.embedder = IdentityEmbedder(config.embedder)
         self.finish = Finish(config.finish_channels) if config.finish_channels else None
+        # Reads ages of results. No other network is trained to please it.
+        self.witness = AgeRegressor(config.witness) if config.witness else None
         # Multiplies moves to a younger age, which are learnt too small; part of the weights, so
         # that the digest covers it.
         self.register_buffer("rejuvenation_gain", torch.ones(()))
@@ -205,8 +210,9 @@ class CompactPrior(Prior):
 
     @property
     def judged_by(self) -> str:
-        """The regressor and the embedder that are part of the weights."""
-        return "age and likeness: the prior's own networks"
+        """The networks that are part of the weights."""
+        reader = "regressor" if self.witness is None else "witness"
+        return f"age and likeness: the prior's own {reader} and embedder"
 
     def encode(self, crops: Tensor) -> Tensor:
         """Encodes aligned crops (B, 3, R, R), RGB in [-1, 1], as w_plus (B, L, D)."""
@@ -216,7 +222,12 @@ class CompactPrior(Prior):
     def estimate_age(self, crops: Tensor) -> Tensor:
         """Returns apparent ages (B,), years, of crops (B, 3, R, R) in [-1, 1]."""
         self.check_crops(crops)
-        return (self.regressor(crops).age + self.regressor(crops.flip(3)).age) / 2
+        return mirrored_age(self.regressor, crops)
+
+    def witnessed_age(self, crops: Tensor) -> Tensor:
+        """Returns apparent ages as the witness reads them, or without one the regressor."""
+        self.check_crops(crops)
+        return mirrored_age(self.witness or self.regressor, crops)
 
     def embed(self, crops: Tensor) -> Tensor:
         """Returns unit identity embeddings (B, E) of crops (B, 3, R, R) in [-1, 1]."""
@@ -254,14 +265,28 @@ class CompactPrior(Prior):
     def difference(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
         """Returns what turns crops into what they would be at the target age, display units.
 
+        The mean of `drawn` of the crops and of their mirror images: a network has a better hand,
+        and strokes that come with one hand only are paint. Otherwise as Prior says.
+        """
+        change = self.drawn(source, aged, crops)
+        if self.finish is None:
+            return change
+        return (change + self.drawn(source.flip(3), aged.flip(3), crops.flip(3)).flip(3)) / 2
+
+    def drawn(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
+        """Returns `difference` of one mirroring.
+
         The difference of the synthesised crops, its tint scaled by `tint_gain` and its BT.709 luma
-        left as it is, is finished on the crops. Otherwise as Prior says.
+        left as it is, is finished on the crops and falls to 0 at their border, which crosses
+        foreheads.
         """
         change = super().difference(source, aged, crops)
         weights = change.new_tensor(LUMA_WEIGHTS)[:, None, None]
         luma = (change * weights).sum(dim=1, keepdim=True)
         change = luma + self.tint_gain * (change - luma)
-        return change if self.finish is None else self.finish(crops, source, 2 * change) / 2
+        if self.finish is not None:
+            change = self.finish(crops, source, 2 * change) / 2
+        return change * border_ramp(change.shape[-1]).to(change)
 
 
 def weights_bytes(prior: CompactPrior) -> bytes:
@@ -325,5 +350,10 @@ def load_compact_prior(folder: Path, described: dict[str, Any]) -> CompactPrior:
 def config_from_dict(fields: dict[str, Any]) -> CompactConfig:
     """Builds a config from what `dataclasses.asdict` and JSON made of it."""
     plain: dict[str, Any] = tuples(fields)
-    nested: dict[str, type] = {"regressor": AgeRegressorConfig, "embedder": IdentityEmbedderConfig}
-    return CompactConfig(**{k: nested[k](**v) if k in nested else v for k, v in plain.items()})
+    nested: dict[str, type] = {
+        "regressor": AgeRegressorConfig,
+        "embedder": IdentityEmbedderConfig,
+        "witness": AgeRegressorConfig,
+    }
+    built = {k: nested[k](**v) if k in nested and v is not None else v for k, v in plain.items()}
+    return CompactConfig(**built)

@@ -146,6 +146,14 @@ class Prior(nn.Module, ABC):
     def estimate_age(self, crops: Tensor) -> Tensor:
         """Returns apparent ages (B,), years, of crops (B, 3, R, R) in [-1, 1]."""
 
+    def witnessed_age(self, crops: Tensor) -> Tensor:
+        """Returns the same by a reader that no change was trained to please, where there is one.
+
+        For judging results: a network that teaches a prior how old faces look is fooled by what it
+        taught.
+        """
+        return self.estimate_age(crops)
+
     @abstractmethod
     def embed(self, crops: Tensor) -> Tensor:
         """Returns unit identity embeddings (B, E) of crops (B, 3, R, R) in [-1, 1]."""

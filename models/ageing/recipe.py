@@ -61,6 +61,7 @@ class GameSettings(Stage):
     extent: float = 0.3
     variation: float = 0.5
     colour: float = 4.0
+    free_shift: float = 0.01  # of a channel's mean, display units, that goes nearly unpunished
     chroma: float = 3.0
     identity: float = 0.3
     symmetry: float = 1.5
@@ -150,6 +151,9 @@ class PriorRecipe:
         default_factory=lambda: Stage(steps=500, batch_size=48, learning_rate=1.5e-3)
     )
     finish: tuple[FinishSettings, ...] = ()  # phases; a prior without a finish has none
+    witness: Stage = field(
+        default_factory=lambda: Stage(steps=1500, batch_size=64, learning_rate=3e-3)
+    )
 
     def __post_init__(self) -> None:
         if bool(self.finish) != bool(self.prior.finish_channels):
@@ -176,6 +180,7 @@ def load_recipe(path: Path) -> PriorRecipe:
             "adversary": lambda phases: tuple(AdversarySettings(**d) for d in phases),
             "windows": lambda d: Stage(**d),
             "finish": lambda phases: tuple(FinishSettings(**d) for d in phases),
+            "witness": lambda d: Stage(**d),
         }
         built = {k: nested[k](v) if k in nested else v for k, v in plain.items()}
         return PriorRecipe(**built)

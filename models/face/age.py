@@ -85,3 +85,8 @@ class AgeRegressor(nn.Module):
             gender_logits=self.gender_head(pooled).float(),
             group_logits=self.group_head(pooled).float(),
         )
+
+
+def mirrored_age(reader: AgeRegressor, crops: Tensor) -> Tensor:
+    """Returns a reader's ages (B,), years: the mean of crops (B, 3, H, W) and their mirrorings."""
+    return (reader(crops).age + reader(crops.flip(3)).age) / 2

@@ -43,6 +43,7 @@ RECIPE = PriorRecipe(
     ),
     windows=TINY,
     finish=(FinishSettings(steps=2, batch_size=4, learning_rate=1e-3, warm_up=1, seen_size=16),),
+    witness=TINY,
 )
 
 
@@ -99,7 +100,7 @@ def test_a_second_run_trains_nothing_and_publishes_the_same_bytes(
     assert card.read_bytes() == described
 
 
-@pytest.mark.parametrize("stage", ["path", "windows", "finish"])
+@pytest.mark.parametrize("stage", ["path", "windows", "finish", "witness"])
 def test_a_run_killed_when_a_stage_begins_ends_with_the_same_bytes(
     folder: Path, trained: Path, tmp_path: Path, stage: str
 ) -> None:
@@ -124,11 +125,11 @@ def test_what_a_run_leaves_tells_how_it_went(trained: Path) -> None:
     last = {line.stage: line for line in read_curve(place / "curve.jsonl")}
     assert {stage: line.step for stage, line in last.items()} == {
         "regressor": 2, "embedder": 2, "autoencoder": 2, "adversary": 3, "windows": 2,
-        "finish": 2,
+        "finish": 2, "witness": 2,
     }  # fmt: skip
     assert {stage: line.phase for stage, line in last.items()} == {
         "regressor": 1, "embedder": 1, "autoencoder": 2, "adversary": 2, "windows": 1,
-        "finish": 1,
+        "finish": 1, "witness": 1,
     }  # fmt: skip
     assert set(last["autoencoder"].terms) == {"pixels", "features"}
     judged = {"whole real", "whole fake", "adversarial", "identity"}

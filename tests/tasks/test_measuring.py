@@ -79,7 +79,7 @@ def test_figures_are_the_priors_own_of_the_plates_crops(measured, two_faces, lay
     found = plate_frames(two_faces.frame_set, FRAMES)
     crops = np.stack([cropper.crop(frame, image) for frame, image in found])
     with torch.inference_mode():
-        ages = network.estimate_age(to_tensor(crops)).tolist()
+        ages = network.witnessed_age(to_tensor(crops)).tolist()
     assert figures["admiral"]["plate_age"] == pytest.approx(ages, abs=5e-3)
 
 

@@ -27,7 +27,7 @@ RECIPE = PriorRecipe(
 )
 FIGURES = PriorFigures(
     digest="d" * 64, date="2026-01-02", num_faces=12, age_mae=6.5, age_r=0.875, rank1=0.95,
-    num_embedded=12, psnr_db=24.25,
+    num_embedded=12, psnr_db=24.25, witness_mae=5.75, witnessed_at={"30": 31.2, "70": 66.6},
 )  # fmt: skip
 
 
@@ -106,6 +106,9 @@ def test_figures_are_shown_and_lacking_ones_are_said_to_lack(prior: CompactPrior
     assert row_of(card, "apparent age: mean error, years", "6.50")
     assert row_of(card, "gender read as labelled", "not told")
     assert row_of(card, "reconstruction: PSNR, dB", "24.25")
+    assert row_of(card, "apparent age by the witness: mean error, years", "5.75")
+    asked = "faces re-aged: what the witness reads of what was asked, years"
+    assert row_of(card, asked, "31 of 30, 67 of 70")
     none = compose_card(
         prior, face_set(), RECIPE, PriorFigures(digest="d", date="", num_faces=0), []
     )
@@ -152,6 +155,11 @@ def test_figures_are_of_validation_faces_and_of_these_networks(prior: CompactPri
     crops = torch.from_numpy(faces.crops[rows]).permute(0, 3, 1, 2).float() / 127.5 - 1
     read = prior.estimate_age(crops).numpy()
     assert figures.age_mae == pytest.approx(np.abs(read - faces.ages[rows]).mean(), abs=1e-3)
+    assert prior.witness is not None
+    witnessed = ((prior.witness(crops).age + prior.witness(crops.flip(3)).age) / 2).numpy()
+    expected = np.abs(witnessed - faces.ages[rows]).mean()
+    assert figures.witness_mae == pytest.approx(expected, abs=1e-3)
+    assert figures.witnessed_at.keys() == {"30", "50", "70"}
     made = prior.decode(prior.encode(crops)).clamp(-1, 1)
     errors = ((made - crops) / 2).square().flatten(1).mean(dim=1)
     assert figures.psnr_db == pytest.approx(float((-10 * errors.log10()).mean()), abs=1e-3)

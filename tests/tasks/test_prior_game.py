@@ -1,10 +1,10 @@
-"""What both stages against discriminators share: where a change is held back, and wrong ages."""
+"""What both stages against discriminators share: what is held against a change, and wrong ages."""
 
 import pytest
 import torch
 
-from models.ageing.crop_regions import border_ramp, surroundings_weight
-from tasks.prior_game import asymmetry, wrong_ages
+from models.ageing.recipe import FinishSettings
+from tasks.prior_game import asymmetry, change_terms, wrong_ages
 
 
 def test_asymmetry_is_of_paint_and_not_of_wrinkles() -> None:
@@ -24,15 +24,11 @@ def test_wrong_ages_are_apart_and_far_ones_are_kept() -> None:
     assert wrong[2] == 80
 
 
-def test_border_ramp_is_one_inside_and_falls_to_the_border() -> None:
-    ramp = border_ramp(50)
-    assert ramp[25, 25] == 1
-    assert 0 < ramp[25, 0] < 0.2
-    assert torch.equal(ramp, ramp.t())
-
-
-def test_surroundings_are_what_lies_beside_the_face():
-    weight = surroundings_weight(64)
-    assert weight.mean().item() == pytest.approx(1.0, abs=1e-5)
-    assert weight[18:46, 18:46].max() < 0.05  # brows to mouth
-    assert weight[-4:, :8].min() > 1.5  # beside the jaw
+def test_a_lighter_face_costs_less_the_larger_the_shift_that_is_free() -> None:
+    lighter = torch.full((1, 3, 32, 32), 0.012)  # 0.006 of display units
+    stage = {"steps": 1, "batch_size": 1, "learning_rate": 1e-3}
+    free, held = (
+        change_terms(FinishSettings(**stage, free_shift=shift), lighter)["colour"][1].item()
+        for shift in (0.01, 0.003)
+    )
+    assert held - free == pytest.approx(0.003, abs=1e-5)

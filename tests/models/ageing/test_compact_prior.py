@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.ageing.compact_prior import CompactPrior, save_prior, tiny_config
+from models.ageing.crop_regions import border_ramp
 from models.ageing.loading import load_prior
 from models.ageing.prior import PriorError, TemplateAlignment
 from models.shapes import ShapeError
@@ -42,15 +43,27 @@ def test_change_is_half_the_difference_of_decoded_crops_finished_on_the_crop(
     offset = prior.ageing_offset(crops, w_plus, source, target)
     before, after = prior.decode(w_plus), prior.decode(w_plus + offset)
     assert prior.finish is not None
-    expected = prior.finish(crops, before, after - before) / 2
+    finished = prior.finish(crops, before, after - before)
+    mirrored = [part.flip(3) for part in (crops, before, after - before)]
+    expected = (finished + prior.finish(*mirrored).flip(3)) / 4 * border_ramp(32)
     torch.testing.assert_close(prior.change(crops, source, target), expected)
-    assert (expected - (after - before) / 2).abs().max() > 1e-3
+    assert (expected - finished / 2 * border_ramp(32)).abs().max() > 1e-3, "has one hand"
+    assert (expected - (after - before) / 2 * border_ramp(32)).abs().max() > 1e-3
+
+
+def test_change_falls_to_nothing_at_the_border_of_the_crop(
+    prior: CompactPrior, crops: torch.Tensor
+) -> None:
+    change = prior.change(crops, torch.full((3,), 30.0), torch.full((3,), 70.0)).abs()
+    outermost = torch.cat([change[..., 0, :], change[..., -1, :], change[..., 0], change[..., -1]])
+    assert outermost.mean() < 0.2 * change[..., 8:-8, 8:-8].mean()
 
 
 def test_a_prior_without_a_finish_changes_crops_as_it_decodes_them(crops: torch.Tensor) -> None:
     plain = CompactPrior(replace(tiny_config(), finish_channels=()), ALIGNMENT).eval()
     before, after = crops.flip(0), crops.flip(3)
-    torch.testing.assert_close(plain.difference(before, after, crops), (after - before) / 2)
+    expected = (after - before) / 2 * border_ramp(32)
+    torch.testing.assert_close(plain.difference(before, after, crops), expected)
 
 
 def test_more_levels_of_a_finish_than_the_resolution_halves_are_refused() -> None:
@@ -101,6 +114,26 @@ def test_change_does_not_depend_on_the_rest_of_the_batch(
     alone = prior.change(crops[1:2], source[1:2], target[1:2])
     # Convolutions of other batch sizes may sum in another order.
     torch.testing.assert_close(whole[1:2], alone, atol=1e-5, rtol=0)
+
+
+def test_results_are_judged_by_the_witness_and_sources_by_the_regressor(
+    prior: CompactPrior, crops: torch.Tensor
+) -> None:
+    assert prior.witness is not None
+    for read, network in (
+        (prior.witnessed_age, prior.witness),
+        (prior.estimate_age, prior.regressor),
+    ):
+        expected = (network(crops).age + network(crops.flip(3)).age) / 2
+        torch.testing.assert_close(read(crops), expected)
+    assert not torch.equal(prior.witnessed_age(crops), prior.estimate_age(crops))
+    assert "witness" in prior.judged_by
+
+
+def test_without_a_witness_the_regressor_judges(crops: torch.Tensor) -> None:
+    alone = CompactPrior(replace(tiny_config(), witness=None), ALIGNMENT).eval()
+    assert torch.equal(alone.witnessed_age(crops), alone.estimate_age(crops))
+    assert "regressor" in alone.judged_by
 
 
 def test_embeddings_are_unit_and_blind_to_mirroring(

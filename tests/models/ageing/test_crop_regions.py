@@ -1,0 +1,20 @@
+"""Where a crop's border lies, and what is beside its face."""
+
+import pytest
+import torch
+
+from models.ageing.crop_regions import border_ramp, surroundings_weight
+
+
+def test_border_ramp_is_one_inside_and_falls_to_the_border() -> None:
+    ramp = border_ramp(50)
+    assert ramp[25, 25] == 1
+    assert 0 < ramp[25, 0] < 0.2
+    assert torch.equal(ramp, ramp.t())
+
+
+def test_surroundings_are_what_lies_beside_the_face() -> None:
+    weight = surroundings_weight(64)
+    assert weight.mean().item() == pytest.approx(1.0, abs=1e-5)
+    assert weight[18:46, 18:46].max() < 0.05  # brows to mouth
+    assert weight[-4:, :8].min() > 1.5  # beside the jaw
