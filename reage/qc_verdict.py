@@ -98,6 +98,7 @@ def _actor_reasons(actor: ActorQC, limits: QCThresholds) -> list[str]:
                 f"{actor.actor}: {figure.name} is {figure.form.format(mean)} on average, expected "
                 f"at {'most' if figure.is_high_bad else 'least'} "
                 f"{figure.form.format(figure.limit)}; worst at frame {worst.frame_number}"
+                f"{figure.cure(actor)}"
             )
     jump = actor.worst(change_of)
     if jump is not None and known(change_of(jump)) > limits.max_change_residual:
@@ -116,6 +117,7 @@ class _Figure:
     limit: float
     is_high_bad: bool
     form: str
+    cure: Callable[[ActorQC], str] = lambda _: ""
 
 
 def _figures(limits: QCThresholds) -> tuple[_Figure, ...]:
@@ -126,6 +128,7 @@ def _figures(limits: QCThresholds) -> tuple[_Figure, ...]:
             limit=limits.max_age_error,
             is_high_bad=True,
             form="{:.1f} years",
+            cure=_age_cure,
         ),
         _Figure(
             name="identity similarity",
@@ -149,6 +152,16 @@ def _figures(limits: QCThresholds) -> tuple[_Figure, ...]:
             form="{:.0%}",
         ),
     )
+
+
+def _age_cure(actor: ActorQC) -> str:
+    """Says what age to ask for instead, where the face is off to one side on the whole."""
+    asked = known(actor.mean(lambda frame: frame.target_age))
+    read = known(actor.mean(lambda frame: frame.measured_age))
+    if abs(read - asked) < 1:
+        return ""
+    direction = "an older" if read < asked else "a younger"
+    return f"; it looks {read:.0f} where {asked:.0f} was asked: ask for {direction} face"
 
 
 def _track_reasons(actor: ActorQC, limits: QCThresholds) -> list[str]:

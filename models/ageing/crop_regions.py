@@ -1,6 +1,6 @@
-"""Where in an aligned crop its border, the eyes and what is beside the face lie, as weights.
+"""Where in an aligned crop its border, the eyes, the face and what is beside it lie, as weights.
 
-Shapes: S pixels.
+Shapes: B batch, C channels, S pixels.
 """
 
 from functools import lru_cache
@@ -41,9 +41,25 @@ def surroundings_weight(size: int) -> Tensor:
 
     Backgrounds tell an age too: left free, the change darkens what is behind an old face's jaw.
     """
+    weight = 1 - face_weight(size)
+    return weight / weight.mean()
+
+
+@lru_cache(maxsize=4)
+def face_weight(size: int) -> Tensor:
+    """Returns 1 on the face of an aligned crop, falling to 0 beside it; (S, S)."""
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     y = (rows + 0.5) / size
     x = (columns + 0.5) / size
     radius = torch.hypot((x - 0.5) / 0.46, (y - 0.42) / 0.58)
-    weight = torch.sigmoid((radius - 1) / 0.05)
-    return weight / weight.mean()
+    return torch.sigmoid((1 - radius) / 0.05)
+
+
+def tone_kept(change: Tensor) -> Tensor:
+    """Takes from a change (B, C, S, S) what lightens or tints the whole face.
+
+    Its mean over the face, weighted, is then 0 in every channel; no change stays none.
+    """
+    face = face_weight(change.shape[-1]).to(change)
+    shift = (change * face).sum(dim=(2, 3), keepdim=True) / face.square().sum()
+    return change - shift * face

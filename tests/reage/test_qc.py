@@ -72,6 +72,8 @@ def test_good_shot_passes():
     ("changes", "words"),
     [
         ({"measured_age": 50.0}, "age asked is 20.0 years on average, expected at most 10.0 years"),
+        ({"measured_age": 50.0}, "looks 50 where 70 was asked: ask for an older face"),
+        ({"measured_age": 85.0}, "looks 85 where 70 was asked: ask for a younger face"),
         ({"identity": 0.2}, "identity similarity is 0.20 on average, expected at least 0.50"),
         ({"flicker": flicker(0, excess=0.6)}, "in excess of the plate's is 60% on average"),
         ({"flicker": flicker(0, sharpness=0.2)}, "fine detail kept is 20% on average"),
@@ -90,6 +92,14 @@ def test_each_shortcoming_is_a_reason_in_words(changes, words):
     assert len(verdict.reasons) == 1
     assert words in verdict.reasons[0]
     assert verdict.reasons[0].startswith("ada: ")
+
+
+def test_no_other_age_is_advised_for_a_face_that_is_off_to_both_sides():
+    read = (90.0, 50.0)
+    frames = [face(n, measured_age=read[n % 2]) for n in FRAMES]
+    [reason] = judge_report(report(frames)).reasons
+    assert "is 20.0 years on average" in reason
+    assert "ask for" not in reason
 
 
 def test_faded_frames_are_named_and_do_not_count_towards_the_means():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.ageing.compact_prior import CompactPrior, save_prior, tiny_config
-from models.ageing.crop_regions import border_ramp
+from models.ageing.crop_regions import border_ramp, face_weight, tone_kept
 from models.ageing.loading import load_prior
 from models.ageing.prior import PriorError, TemplateAlignment
 from models.shapes import ShapeError
@@ -45,10 +45,20 @@ def test_change_is_half_the_difference_of_decoded_crops_finished_on_the_crop(
     assert prior.finish is not None
     finished = prior.finish(crops, before, after - before)
     mirrored = [part.flip(3) for part in (crops, before, after - before)]
-    expected = (finished + prior.finish(*mirrored).flip(3)) / 4 * border_ramp(32)
+    both_hands = (finished + prior.finish(*mirrored).flip(3)) / 4
+    expected = tone_kept(both_hands * border_ramp(32) ** 2)
     torch.testing.assert_close(prior.change(crops, source, target), expected)
-    assert (expected - finished / 2 * border_ramp(32)).abs().max() > 1e-3, "has one hand"
-    assert (expected - (after - before) / 2 * border_ramp(32)).abs().max() > 1e-3
+    for other in (finished / 2, (after - before) / 2):
+        assert (expected - tone_kept(other * border_ramp(32) ** 2)).abs().max() > 1e-3
+
+
+def test_change_neither_lightens_nor_tints_the_face(
+    prior: CompactPrior, crops: torch.Tensor
+) -> None:
+    change = prior.change(crops, torch.full((3,), 30.0), torch.full((3,), 70.0))
+    shift = (change * face_weight(32)).mean(dim=(2, 3))
+    assert change.abs().mean() > 1e-2
+    assert shift.abs().max() < 1e-6
 
 
 def test_change_falls_to_nothing_at_the_border_of_the_crop(
@@ -62,7 +72,7 @@ def test_change_falls_to_nothing_at_the_border_of_the_crop(
 def test_a_prior_without_a_finish_changes_crops_as_it_decodes_them(crops: torch.Tensor) -> None:
     plain = CompactPrior(replace(tiny_config(), finish_channels=()), ALIGNMENT).eval()
     before, after = crops.flip(0), crops.flip(3)
-    expected = (after - before) / 2 * border_ramp(32)
+    expected = tone_kept((after - before) / 2 * border_ramp(32))
     torch.testing.assert_close(plain.difference(before, after, crops), expected)
 
 

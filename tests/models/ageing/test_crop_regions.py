@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from models.ageing.crop_regions import border_ramp, surroundings_weight
+from models.ageing.crop_regions import (
+    border_ramp,
+    face_weight,
+    surroundings_weight,
+    tone_kept,
+)
 
 
 def test_border_ramp_is_one_inside_and_falls_to_the_border() -> None:
@@ -18,3 +23,15 @@ def test_surroundings_are_what_lies_beside_the_face() -> None:
     assert weight.mean().item() == pytest.approx(1.0, abs=1e-5)
     assert weight[18:46, 18:46].max() < 0.05  # brows to mouth
     assert weight[-4:, :8].min() > 1.5  # beside the jaw
+
+
+def test_tone_is_kept_and_structure_stays() -> None:
+    generator = torch.Generator().manual_seed(0)
+    lines = torch.randn(2, 3, 64, 64, generator=generator)
+    shifted = lines + torch.tensor([0.3, -0.1, 0.2])[:, None, None]
+    kept = tone_kept(shifted)
+    assert (kept * face_weight(64)).mean(dim=(2, 3)).abs().max() < 1e-6
+    middle = (..., slice(20, 36), slice(24, 40))
+    moved = (shifted - kept)[middle]
+    assert moved.std(dim=(2, 3)).max() < 1e-3, "one colour, no structure"
+    assert not tone_kept(torch.zeros(1, 3, 64, 64)).any()
