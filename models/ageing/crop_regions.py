@@ -58,8 +58,11 @@ def face_weight(size: int) -> Tensor:
 def tone_kept(change: Tensor) -> Tensor:
     """Takes from a change (B, C, S, S) what lightens or tints the whole face.
 
-    Its mean over the face, weighted, is then 0 in every channel; no change stays none.
+    Its mean over the face, weighted, is then 0 in every channel; no change stays none, and what is
+    taken falls to 0 at the crop's border.
     """
-    face = face_weight(change.shape[-1]).to(change)
-    shift = (change * face).sum(dim=(2, 3), keepdim=True) / face.square().sum()
-    return change - shift * face
+    size = change.shape[-1]
+    face = face_weight(size).to(change)
+    taken = face * border_ramp(size).to(change)
+    shift = (change * face).sum(dim=(2, 3), keepdim=True) / (taken * face).sum()
+    return change - shift * taken

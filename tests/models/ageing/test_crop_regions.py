@@ -34,4 +34,6 @@ def test_tone_is_kept_and_structure_stays() -> None:
     middle = (..., slice(20, 36), slice(24, 40))
     moved = (shifted - kept)[middle]
     assert moved.std(dim=(2, 3)).max() < 1e-3, "one colour, no structure"
+    at_border = (shifted - kept)[..., 0, :].abs().max()
+    assert at_border < 0.1 * (shifted - kept)[middle].abs().max()
     assert not tone_kept(torch.zeros(1, 3, 64, 64)).any()
