@@ -10,6 +10,7 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)  # what is kept may be trained with later
 def border_ramp(size: int, *, share: float = 0.12) -> Tensor:
     """Returns 1 inside a crop, falling to 0 over `share` of its size at the border; (S, S)."""
     centre = (size - 1) / 2
@@ -19,6 +20,7 @@ def border_ramp(size: int, *, share: float = 0.12) -> Tensor:
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)  # what is kept may be trained with later
 def eye_weight(size: int) -> Tensor:
     """Returns where the eyes of an aligned crop lie, (S, S), of mean 1.
 
@@ -36,6 +38,7 @@ def eye_weight(size: int) -> Tensor:
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)  # what is kept may be trained with later
 def surroundings_weight(size: int) -> Tensor:
     """Returns what of an aligned crop lies beside the face, (S, S), of mean 1.
 
@@ -46,6 +49,7 @@ def surroundings_weight(size: int) -> Tensor:
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)  # what is kept may be trained with later
 def face_weight(size: int) -> Tensor:
     """Returns 1 on the face of an aligned crop, falling to 0 beside it; (S, S)."""
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")

@@ -1,10 +1,13 @@
 """Where a crop's border lies, and what is beside its face."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from models.ageing.crop_regions import (
     border_ramp,
+    eye_weight,
     face_weight,
     surroundings_weight,
     tone_kept,
@@ -37,3 +40,14 @@ def test_tone_is_kept_and_structure_stays() -> None:
     at_border = (shifted - kept)[..., 0, :].abs().max()
     assert at_border < 0.1 * (shifted - kept)[middle].abs().max()
     assert not tone_kept(torch.zeros(1, 3, 64, 64)).any()
+
+
+@pytest.mark.parametrize("weight", [border_ramp, eye_weight, face_weight, surroundings_weight])
+def test_weights_first_asked_for_in_inference_can_be_trained_with(
+    weight: Callable[[int], torch.Tensor],
+) -> None:
+    with torch.inference_mode():
+        weight(24)
+    change = torch.ones(1, 3, 24, 24, requires_grad=True)
+    (change * weight(24)).sum().backward()
+    assert change.grad is not None
