@@ -226,6 +226,9 @@ def _say_where(delivery: DeliveryRef, console: Console) -> None:
         ("QC page", by_role["qc_page"]),
         ("delivery index", by_role["index"]),
     )
-    console.print(f"\n[bold green]done[/bold green], {delivery.version}")
+    facts = json.loads(by_role["index"].read_text())["facts"]
+    console.print(f"\n[bold green]done[/bold green], {delivery.version}: {facts['verdict']}")
+    for reason in facts["reasons"]:
+        console.print(marked("  !", "yellow", reason), soft_wrap=True)
     for label, path in found:
         console.print(marked(f"  {label:<14}", "bold", path), soft_wrap=True)

@@ -26,9 +26,7 @@ def eye_weight(size: int) -> Tensor:
 
     A discriminator that looks at both sides at once is slow to see that one eye has gone blind.
     """
-    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
-    y = (rows + 0.5) / size
-    x = (columns + 0.5) / size
+    x, y = _places(size)
     sides = [
         torch.exp(-0.5 * (((x - centre) / 0.073) ** 2 + ((y - 0.297) / 0.042) ** 2) ** 2)
         for centre in (0.305, 0.695)
@@ -52,9 +50,7 @@ def surroundings_weight(size: int) -> Tensor:
 @torch.inference_mode(False)  # what is kept may be trained with later
 def face_weight(size: int) -> Tensor:
     """Returns 1 on the face of an aligned crop, falling to 0 beside it; (S, S)."""
-    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
-    y = (rows + 0.5) / size
-    x = (columns + 0.5) / size
+    x, y = _places(size)
     radius = torch.hypot((x - 0.5) / 0.46, (y - 0.42) / 0.58)
     return torch.sigmoid((1 - radius) / 0.05)
 
@@ -70,3 +66,10 @@ def tone_kept(change: Tensor) -> Tensor:
     taken = face * border_ramp(size).to(change)
     shift = (change * face).sum(dim=(2, 3), keepdim=True) / (taken * face).sum()
     return change - shift * taken
+
+
+def _places(size: int) -> tuple[Tensor, Tensor]:
+    """Returns where pixels lie across and down a crop, as shares of its size; (S, S) each."""
+    shares = (torch.arange(size) + 0.5) / size
+    x, y = torch.meshgrid(shares, shares, indexing="xy")
+    return x, y

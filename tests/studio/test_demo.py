@@ -71,4 +71,7 @@ def test_demo_of_a_plate_ends_by_naming_files_that_exist(plate, tmp_path, prefec
         assert Path(path).is_file(), path
     index = json.loads(Path(named["delivery index"]).read_text())
     assert index["version"] == delivery.version == "v001"
+    facts = index["facts"]
+    assert f"done, v001: {facts['verdict']}\n" in text
+    assert re.findall(r"^  ! (.*)$", text, re.MULTILINE) == facts["reasons"]
     assert len(probe(named["wipe clip"]).frames) >= 8
