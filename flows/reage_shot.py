@@ -55,7 +55,7 @@ from tasks.refs import (
     TracksRef,
 )
 from tasks.review import package_shot
-from tasks.surface import carry_chunk, find_skin
+from tasks.surface import carry_chunk, find_skin, steady_chunk
 
 DEFAULT_CHUNK = 24
 
@@ -271,11 +271,15 @@ def _age(
         progress.advance(f"{actor.actor} held", sum(len(frames) for frames in chunks))
         return decoded
     skin = find_skin(decoded, plan, cast, prior, workspace=workspace)
-    carried = []
+    carried = [
+        carry_chunk(skin, decoded, plan, cast, prior, frames, workspace=workspace)
+        for frames in chunks
+    ]
+    held = []
     for frames in chunks:
-        carried.append(carry_chunk(skin, decoded, plan, cast, prior, frames, workspace=workspace))
+        held.append(steady_chunk(carried, plan, cast, prior, frames, workspace=workspace))
         progress.advance(f"{actor.actor} held", len(frames))
-    return carried
+    return held
 
 
 def _render(

@@ -9,8 +9,7 @@ come of it, all in display units (1.0 = full scale):
 - change residual: the same on output minus plate. Grain and exposure cancel in it, so that it
   sees a flicker far below the grain.
 
-Streams: holds one previous frame. Source of the forward-backward check: Sundaram, Brox, Keutzer
-2010, "Dense point trajectories by GPU-accelerated large displacement optical flow", sec. 3.
+Streams: holds one previous frame.
 """
 
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from reage.optical_flow import codes, is_consistent, moved, optical_flow
 
 Pixels = NDArray[np.float32]
 
@@ -68,7 +69,6 @@ class FlickerMeter:
     """
 
     def __init__(self) -> None:
-        self._optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._previous: _Window | None = None
 
     def push(
@@ -102,19 +102,16 @@ class FlickerMeter:
     def _compare(
         self, previous: _Window, window: _Window, weight: Pixels, sharpness: float | None
     ) -> FrameFlicker:
-        before, now = _codes(previous.plate), _codes(window.plate)
-        # A fresh array each: calc starts from, and writes into, the one it is given.
-        zero = np.zeros((*now.shape, 2), np.float32)
-        previous_from_now = _float(self._optical_flow.calc(now, before, zero.copy()))
-        now_from_previous = _float(self._optical_flow.calc(before, now, zero))
+        before, now = codes(previous.plate), codes(window.plate)
+        previous_from_now, now_from_previous = optical_flow(now, before), optical_flow(before, now)
         trust = weight * is_consistent(previous_from_now, now_from_previous)
         coverage = float(weight.sum())
         trusted = float(trust.sum()) / coverage if coverage > 0 else 0.0
         if float(trust.sum()) < _MIN_COVERAGE:
             return _without_predecessor(window.frame_number, sharpness, trusted=trusted)
-        plate_step = window.plate - warped(previous.plate, previous_from_now)
-        output_step = window.output - warped(previous.output, previous_from_now)
-        change_step = (window.output - window.plate) - warped(
+        plate_step = window.plate - moved(previous.plate, previous_from_now)
+        output_step = window.output - moved(previous.output, previous_from_now)
+        change_step = (window.output - window.plate) - moved(
             previous.output - previous.plate, previous_from_now
         )
         plate, output, change = (
@@ -142,35 +139,6 @@ class FlickerMeter:
                 f"FlickerMeter.push: frame {window.frame_number}: got a window of {shape}, "
                 f"expected {self._previous.plate.shape} as before; use one window for the shot"
             )
-
-
-def warped(previous: Pixels, previous_from_now: Pixels) -> Pixels:
-    """Returns the previous picture as it would look now, bicubic.
-
-    Args:
-        previous: float32, (h, w).
-        previous_from_now: Optical flow, float32, (h, w, 2): where each pixel of now was before, px.
-    """
-    x, y = _landing(previous_from_now)
-    moved = cv2.remap(previous, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
-
-
-def is_consistent(previous_from_now: Pixels, now_from_previous: Pixels) -> Pixels:
-    """Returns 1 where a pixel taken back and forth returns to itself, else 0; float32, (h, w)."""
-    x, y = _landing(previous_from_now)
-    returned = cv2.remap(now_from_previous, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    gap = ((previous_from_now + returned) ** 2).sum(axis=2)
-    motion = (previous_from_now**2).sum(axis=2) + (returned**2).sum(axis=2)
-    height, width = x.shape
-    is_inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return ((gap < 0.01 * motion + 0.5) & is_inside).astype(np.float32)
-
-
-def _landing(flow: Pixels) -> tuple[Pixels, Pixels]:
-    height, width = flow.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    return x + flow[..., 0], y + flow[..., 1]
 
 
 def _sharpness_kept(window: _Window, weight: Pixels) -> float | None:
@@ -210,7 +178,3 @@ def _without_predecessor(
 def _float(values: NDArray[Any]) -> Pixels:
     floats = np.ascontiguousarray(values, np.float32)
     return np.nan_to_num(floats, copy=True, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _codes(picture: Pixels) -> NDArray[np.uint8]:
-    return np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -23,6 +23,7 @@ from reage.errors import ConsentError, FaceError, RegistryError
 from reage.framerange import FrameRange
 from reage.manifest.fields import YOUNGEST
 from reage.manifest.shot import ActorInShot
+from reage.optical_flow import codes
 from reage.surface.key_frame import choose_key_frame, crop_sharpness
 from reage.takes import best_rows, rows_of
 from reage.tracks import Track, load_track
@@ -61,14 +62,15 @@ def encode_chunk(
 ) -> LatentsRef:
     """Encodes the actor's crop of every frame: latents, apparent age, crops, how fine they are.
 
+    Kept with them is `plate`, the luma of a larger crop in 8-bit codes, by which motion is told.
     All are 0 in takes without the actor.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
         parts = cast.parts(frames)
-        fine: list[NDArray[np.float32]] = []
-        crops = _crops(frame_set, Cropper.of(cast, network), parts, fine)
+        seen: list[NDArray[np.float32]] = []
+        crops = _crops(frame_set, Cropper.of(cast, network), parts, seen)
         encoded = _blank(network, len(frames))
         shown = [frames.index_of(frame) for part in parts for frame in part]
         remaining = iter(shown)
@@ -76,8 +78,9 @@ def encode_chunk(
             rows = list(islice(remaining, len(batch)))
             for name, values in _encode(network, batch).items():
                 encoded[name][rows] = values
-        for row, ratios in zip(shown, fine, strict=True):
-            encoded["fineness"][row] = ratios
+        for row, luminance in zip(shown, seen, strict=True):
+            encoded["fineness"][row] = fineness(luminance)
+            encoded["plate"][row] = codes(luminance)
         np.savez(folder / "latents.npz", **encoded)
         return {"num_frames": len(frames)}
 
@@ -221,13 +224,13 @@ def _crops(
     frame_set: FrameSetRef,
     cropper: Cropper,
     parts: Sequence[FrameRange],
-    fine: list[NDArray[np.float32]],
+    seen: list[NDArray[np.float32]],
 ) -> Iterator[NDArray[np.float32]]:
-    """Yields the crop of every frame; adds to `fine` what `fineness` says of it."""
+    """Yields the crop of every frame; adds the luma of a larger one, (SIDE, SIDE), to `seen`."""
     for part in parts:
         for frame, image in plate_frames(frame_set, part):
             crop, looked_at = cropper.crops(frame, image, cropper.size, SIDE)
-            fine.append(fineness(luma(looked_at)))
+            seen.append(luma(looked_at))
             yield crop
 
 
@@ -238,6 +241,7 @@ def _blank(prior: Prior, count: int) -> dict[str, NDArray[Any]]:
         "apparent_age": np.zeros(count, np.float32),
         "crops": np.zeros((count, config.crop_size, config.crop_size, 3), np.float16),
         "fineness": np.zeros((count, len(BLURS_PX)), np.float32),
+        "plate": np.zeros((count, SIDE, SIDE), np.uint8),
     }
 
 

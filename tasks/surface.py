@@ -2,8 +2,9 @@
 
 Reads and writes changes in crop space, so that nothing after it knows which mode a shot has. The
 chart is one for the shot; the frames' registration on it and what stays on the skin are found once
-over each whole take. A frame's change then depends on its own neighbours in its take only, so a
-chunk is the same wherever it is cut, and nothing reaches across a cut.
+over each whole take. What is drawn of them is steadied along the plate's own motion at last. A
+frame's change then depends on its own neighbours in its take only, so a chunk is the same wherever
+it is cut, and nothing reaches across a cut.
 
 T frames, N side of the chart, n side of the chart on which frames are registered.
 """
@@ -18,12 +19,14 @@ from prefect import task
 from reage.framerange import FrameRange
 from reage.surface.registration import SIDE, Register, find_reference
 from reage.surface.skin import REACH_FRAMES, SkinPart, fit_skin, following
+from reage.surface.trajectories import AROUND_FRAMES, steadied
 from reage.takes import rows_of
 from reage.workspace import Workspace
 from tasks.face_surface import FaceSurface, Pixels, Textures
 from tasks.refs import CastRef, ChangesRef, PlanRef, PriorRef, SkinRef
 
 _FLOWS = "flows.npy"
+_CHANGES = "changes.npy"
 
 
 @task(name="find skin")
@@ -86,8 +89,7 @@ def carry_chunk(
     def produce(folder: Path) -> dict[str, Any]:
         surface = FaceSurface.of(cast, prior, plan)
         flows = np.load(Path(skin.folder) / _FLOWS, mmap_mode="r")
-        shape = (len(frames), surface.size, surface.size, 3)
-        drawn = np.lib.format.open_memmap(folder / "changes.npy", "w+", np.dtype(np.float32), shape)
+        drawn = _blank(folder, surface, frames)
         for take in surface.takes:
             if not take.overlaps(frames):
                 continue
@@ -102,7 +104,53 @@ def carry_chunk(
         return {"num_frames": len(frames)}
 
     step = workspace.step("carried", produce, skin=skin.digest, frames=frames)
-    return ChangesRef(path=str(step.folder / "changes.npy"), digest=step.digest, frames=frames)
+    return ChangesRef(path=str(step.folder / _CHANGES), digest=step.digest, frames=frames)
+
+
+@task(name="steady chunk")
+def steady_chunk(
+    carried: Sequence[ChangesRef],
+    plan: PlanRef,
+    cast: CastRef,
+    prior: PriorRef,
+    frames: FrameRange,
+    *,
+    workspace: Workspace,
+) -> ChangesRef:
+    """Steadies the carried change of every frame along the plate's motion.
+
+    Args:
+        carried: Of the whole shot.
+    """
+
+    def produce(folder: Path) -> dict[str, Any]:
+        surface = FaceSurface.of(cast, prior, plan)
+        changes = _blank(folder, surface, frames)
+        for take in surface.takes:
+            if take.overlaps(frames):
+                part = take.intersection(frames)
+                around = _widened(part, AROUND_FRAMES, take)
+                moments = surface.moments(plan.latents, carried, around)
+                for frame, change in steadied(moments, part):
+                    changes[frames.index_of(frame)] = change
+        changes.flush()
+        return {"num_frames": len(frames)}
+
+    step = workspace.step(
+        "steadied", produce, carried=[ref.digest for ref in carried], frames=frames
+    )
+    return ChangesRef(path=str(step.folder / _CHANGES), digest=step.digest, frames=frames)
+
+
+def _blank(folder: Path, surface: FaceSurface, frames: FrameRange) -> Any:
+    """Makes the file of a chunk's changes, all 0, open for writing, float32 (T, S, S, 3)."""
+    shape = (len(frames), surface.size, surface.size, 3)
+    return np.lib.format.open_memmap(folder / _CHANGES, "w+", np.dtype(np.float32), shape)
+
+
+def _widened(part: FrameRange, reach: int, take: FrameRange) -> FrameRange:
+    """A part of a take with so many of the take's frames on either side."""
+    return FrameRange(max(part.first - reach, take.first), min(part.last + reach, take.last))
 
 
 def _register(surface: FaceSurface, plan: PlanRef, path: Path) -> None:
@@ -159,9 +207,7 @@ def _of_skin(
     """
     with np.load(Path(skin.folder) / _skin_file(take)) as found:
         part = SkinPart(found["ages"], found["textures"])
-    around = FrameRange(
-        max(frames.first - REACH_FRAMES, take.first), min(frames.last + REACH_FRAMES, take.last)
-    )
+    around = _widened(frames, REACH_FRAMES, take)
     for frame, moving in following(surface.samples(changes, around, flows), part, frames):
         yield frame, part.at(float(surface.ages[surface.frames.index_of(frame)])) + moving
 

@@ -3,9 +3,10 @@
     make bench-video CLIPS="FILE ..." JUDGES=FOLDER
 
 Plates are a photograph moved in a known way, whose `floor` is what the meter sees of a change that
-moves exactly so, and the clips given; figures are those of measures.py. JUDGES as of
-benchmarks/prior. `unsteadied` is a pipeline without memory: landmarks and latents as each frame
-reads them. Strips, slices over time and plots go to work/bench-video/.
+moves exactly so, and the clips given; figures are those of measures.py, and on that photograph
+`true_residual`, of the change by the motion that is known. JUDGES as of benchmarks/prior.
+`unsteadied` is a pipeline without memory: landmarks and latents as each frame reads them. Strips,
+slices over time and plots go to work/bench-video/.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from rich.table import Table
 from benchmarks.judges import Jury
 from benchmarks.record import record
 from benchmarks.video.measures import Measured, landmark_jitter, measure
-from benchmarks.video.moving_still import floor_of, write_moving_still
+from benchmarks.video.moving_still import floor_of, true_residual, write_moving_still
 from benchmarks.video.pictures import draw_flicker, draw_shot
 from benchmarks.video.shots import MODES, UNSTEADIED, Rendered, Stage
 from models.ageing.loading import load_prior
@@ -57,6 +58,9 @@ def judge_plate(
         "modes": figures,
     }
     if name == STILL:
+        for mode, shot in rendered.items():
+            residual = true_residual(frame[1:] for frame in shot.frames())
+            figures[mode]["true_residual"] = round(residual, 5)
         _, plate, result, matte = next(iter(rendered["surface"].frames()))
         facts["floor"] = _rounded(floor_of(plate, result, matte, num_frames=num_frames))
     return facts

@@ -6,7 +6,7 @@ meter's own error, the floor that a real shot cannot go below.
 Shapes: T frames, H W pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from reage.colour import luma, to_display
 from reage.flicker import FlickerMeter
+from reage.geometry import Similarity
 from reage.image import Image
 from reage.video import open_writer
 
@@ -68,6 +69,24 @@ def write_moving_still(photograph: NDArray[np.uint8], path: Path, *, num_frames:
         for number, frame in enumerate(grained_frames(still, num_frames), start=1001):
             out.write(number, np.rint(frame.clip(0, 1) * 65535).astype(np.uint16))
     return still
+
+
+def true_residual(shot: Iterable[tuple[Image, Image, Pixels]]) -> float:
+    """Returns the change's residual when moved by the motion that is known, not by optical flow.
+
+    Args:
+        shot: Plate, result and matte (H, W) of each frame, from the first on.
+    """
+    before: Pixels | None = None
+    found = []
+    for index, (plate, result, matte) in enumerate(shot):
+        change = luma(to_display(result)) - luma(to_display(plate))
+        if before is not None:
+            way = Similarity(motion_at(index)) @ Similarity(motion_at(index - 1)).inverse()
+            fetched = cv2.warpAffine(before, way.matrix, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC)
+            found.append(float((np.abs(change - fetched) * matte).sum() / matte.sum()))
+        before = np.ascontiguousarray(change, np.float32)
+    return float(np.mean(found))
 
 
 def floor_of(plate: Image, result: Image, matte: Pixels, *, num_frames: int) -> dict[str, float]:

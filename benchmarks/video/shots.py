@@ -31,7 +31,7 @@ from tasks.refs import (
     PlanRef,
     PriorRef,
 )
-from tasks.surface import carry_chunk, find_skin
+from tasks.surface import carry_chunk, find_skin, steady_chunk
 
 UNSTEADIED = "unsteadied"
 MODES = (UNSTEADIED, "frame", "keyframe", "surface")
@@ -102,10 +102,10 @@ class Stage:
         return Rendered(mode, self.frame_set, self.cast, chunk, plan.key_frame)
 
     def _held(self, change: ChangesRef, plan: PlanRef) -> ChangesRef:
-        skin = find_skin.fn([change], plan, self.cast, self.prior, workspace=self.workspace)
-        return carry_chunk.fn(
-            skin, [change], plan, self.cast, self.prior, self.frames, workspace=self.workspace
-        )
+        rest = (plan, self.cast, self.prior)
+        skin = find_skin.fn([change], *rest, workspace=self.workspace)
+        carried = carry_chunk.fn(skin, [change], *rest, self.frames, workspace=self.workspace)
+        return steady_chunk.fn([carried], *rest, self.frames, workspace=self.workspace)
 
     def _raw_cast(self) -> CastRef:
         track = load_track(Path(self.cast.track_path))

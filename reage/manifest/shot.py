@@ -62,7 +62,8 @@ class Temporal(ManifestModel):
         default="surface",
         description="`frame`: each frame's own change, from steadied latents; `keyframe`: one "
         "frame's change, carried through the shot on the face's surface; `surface`: what all "
-        "frames agree on, carried so, and of each frame what follows the expression.",
+        "frames agree on, carried so, and of each frame what follows the expression. Both are "
+        "steadied along the plate's own motion.",
     )
     key_frame: FrameNumber | None = Field(
         default=None,

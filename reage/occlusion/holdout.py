@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reage.colour import to_display
 from reage.compositing import extent_of
 from reage.framerange import FrameRange
-from reage.geometry import Roi, WarpedPatch, warp_to_plate
+from reage.geometry import Roi, Similarity, WarpedPatch, warp_to_crop, warp_to_plate
 from reage.image import Image
 from reage.occlusion.face_view import CROP, FaceView, Pixels
 from reage.occlusion.matting import drawn_edge
@@ -56,6 +56,15 @@ class Holdout:
         """Returns how far each pixel of a crop is covered, (S, S), 0-1; None where nothing is."""
         codes = np.asarray(self.stored[self.view.frames.index_of(frame)])
         return codes.astype(np.float32) / 255 if codes.any() else None
+
+    def in_crop_of(self, frame: int, crop_from_plate: Similarity, size: int) -> Pixels | None:
+        """Returns the same for pixels of another crop of the plate, (size, size)."""
+        crop = self.in_crop(frame)
+        if crop is None:
+            return None
+        own_from_plate = self.view.crop_from_plate[self.view.frames.index_of(frame)]
+        way = crop_from_plate @ own_from_plate.inverse()
+        return np.asarray(warp_to_crop(crop, way, (size, size)).clip(0, 1), np.float32)
 
     def on_chart(
         self, frame: int, chart: Chart, *, frame_from_chart: Pixels | None = None

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reage.optical_flow import moved
 from reage.surface.chart import NUM_SKIN, Chart, Points, signed_area, with_rings
-from reage.surface.registration import moved
 
 Pixels = NDArray[np.float32]
 

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reage.optical_flow import moved, optical_flow
+
 Pixels = NDArray[np.float32]
 
 SIDE = 192  # N of charts on which frames are registered
@@ -31,7 +33,6 @@ class Register:
     """
 
     def __init__(self, reference: Pixels) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._reference = _evened(reference)
 
     def frame_from_reference(self, plate: Pixels, confidence: Pixels) -> Pixels:
@@ -48,8 +49,7 @@ class Register:
         return self._between(_evened(plate), self._reference, confidence)
 
     def _between(self, here: NDArray[np.uint8], there: NDArray[np.uint8], seen: Pixels) -> Pixels:
-        zero = np.zeros((*here.shape, 2), np.float32)
-        flow = np.asarray(self._flow.calc(here, there, zero), np.float32)
+        flow = optical_flow(here, there)
         weight = seen + np.float32(1e-3)
         smooth = _blurred(flow * weight[..., None], _SMOOTH) / _blurred(weight, _SMOOTH)[..., None]
         return np.asarray(smooth * np.clip(seen / _TRUSTED, 0.0, 1.0)[..., None], np.float32)
@@ -76,21 +76,6 @@ def find_reference(frames: Callable[[], Iterable[tuple[Pixels, Pixels]]]) -> Pix
         )  # beside the mesh there is none
     assert reference is not None
     return reference
-
-
-def moved(picture: Pixels, flow: Pixels) -> Pixels:
-    """Fetches each texel of a picture (N, N, ...) from where a flow of its size points."""
-    rows, columns = np.mgrid[0 : flow.shape[0], 0 : flow.shape[1]].astype(np.float32)
-    x, y = columns + flow[..., 0], rows + flow[..., 1]
-    fetched = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(fetched, np.float32)
-
-
-def resized(flow: Pixels, side: int) -> Pixels:
-    """Returns a flow for a chart of another side."""
-    factor = np.float32(side / flow.shape[0])
-    larger = cv2.resize(flow, (side, side), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(larger * factor, np.float32)
 
 
 def _evened(plate: Pixels) -> NDArray[np.uint8]:

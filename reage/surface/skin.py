@@ -2,8 +2,8 @@
 
 What stays is one picture of the chart for each age of a grid, between which frames lie by the age
 they show: a robust mean of all frames, each counting as far as it sees the skin. So it is steadier
-than any frame, and no blurred or half-hidden frame spoils it. What is left of a frame is blurred a
-little and averaged over its neighbours: it follows the expression and is too smooth to boil.
+than any frame, and no blurred or half-hidden frame spoils it. What is left of a frame is averaged
+over its neighbours: it follows the expression and is too slow to boil.
 
 T frames, G ages of the grid, N side of the chart in texels.
 """
@@ -19,7 +19,7 @@ Pixels = NDArray[np.float32]
 
 FOLLOWING_FRAMES = 5.0  # standard deviation of the neighbours' weights
 REACH_FRAMES = 15  # neighbours further away do not count
-_LEFT_BLUR = 1 / 32  # of the chart's side: what is finer stays on the skin or is not drawn
+_LEFT_BLUR = 1 / 128  # of the chart's side: what is finer stays on the skin or is not drawn
 _AGE_STEP = 10.0  # years at most between ages of the grid
 _TIE = 0.02  # how strongly neighbouring ages are held together, in frames well seen
 _OUTLIER = 0.03  # display units from which a frame's word counts less

@@ -1,8 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 
 from benchmarks.video.measures import landmark_jitter
-from benchmarks.video.moving_still import HEIGHT, WIDTH, floor_of, moved
+from benchmarks.video.moving_still import HEIGHT, WIDTH, floor_of, moved, true_residual
 from reage.image import Image
 
 
@@ -43,6 +44,21 @@ def test_floor_of_a_change_that_moves_with_the_still_is_below_that_of_one_that_d
     floor = floor_of(picture(still), picture(still + change), matte, num_frames=3)
     stuck = np.abs(moved(change, 1) - change)[matte > 0].mean()
     assert 0 < floor["change_residual"] < 0.5 * stuck
+
+
+def test_true_residual_is_of_what_does_not_move_as_the_still_does(still, matte):
+    rng = np.random.default_rng(1)
+    coarse = cv2.resize(rng.normal(0, 0.05, (24, 32)).astype(np.float32), (WIDTH, HEIGHT))
+    change = np.repeat(coarse[..., None], 3, axis=2)
+
+    def shot(change_at):
+        for index in range(4):
+            plate = moved(still, index)
+            yield picture(plate), picture(plate + change_at(index)), matte
+
+    following = true_residual(shot(lambda index: moved(change, index)))
+    assert following < 0.1 * true_residual(shot(lambda _: change))
+    assert true_residual(shot(lambda index: 0.01 * (index % 2))) == pytest.approx(0.01, rel=0.01)
 
 
 def test_jitter_is_blind_to_steady_motion():

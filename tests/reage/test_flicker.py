@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reage.flicker import FlickerMeter, is_consistent, warped
+from reage.flicker import FlickerMeter
 
 SIZE = 160
 NUM_FRAMES = 8
@@ -112,22 +112,6 @@ def test_cut_to_another_picture_is_not_trusted():
     meter.push(1001, texture()[:SIZE, :SIZE], texture()[:SIZE, :SIZE], MATTE)
     other = texture(seed=3)[:SIZE, :SIZE]
     assert meter.push(1002, other, other, MATTE).trusted < 0.7
-
-
-def test_consistency_check_refuses_motion_that_does_not_return_or_leaves_the_window():
-    there = np.zeros((20, 20, 2), np.float32)
-    there[..., 0] = 3.0
-    back = -there
-    assert is_consistent(there, back)[:, :17].all()
-    assert not is_consistent(there, back)[:, 17:].any()
-    assert not is_consistent(there, there).any()
-
-
-def test_warped_undoes_a_known_motion():
-    sheet = texture()
-    motion = np.broadcast_to(np.float32([-1.3, -0.6]), (SIZE, SIZE, 2)).copy()
-    error = np.abs(warped(seen(sheet, 0), motion) - seen(sheet, 1))[4:-4, 4:-4]
-    assert error.max() < 0.01
 
 
 def test_window_that_changes_its_size_is_refused():

@@ -13,12 +13,12 @@ from reage.tracks import load_track, save_track
 from reage.workspace import Workspace
 from tasks.casting import cast_actor
 from tasks.compositing import composite_chunk
-from tasks.crops import chunk_frames
+from tasks.crops import Cropper, chunk_frames
 from tasks.face_surface import FaceSurface
 from tasks.faces import track_shot
 from tasks.holdouts import open_holdout, uncovered_track
 from tasks.occlusion import find_occlusion
-from tasks.refs import ActorLayerRef, ChangesRef, PlanRef
+from tasks.refs import ActorLayerRef, ChangesRef, LatentsRef, PlanRef
 from tests.tasks.conftest import HEIGHT, SHOT, WIDTH, frame_set_of, two_face_frames, write_frames
 
 NUM_FRAMES = 9
@@ -132,6 +132,24 @@ def test_skin_learns_nothing_from_what_is_covered(shot, layer, tiny_prior, tmp_p
     ignored = held[row] < 0.01 * free[row]
     assert 0.1 < ignored.mean() < 0.6
     assert np.array_equal(held[0], free[0])
+
+
+def test_no_neighbour_takes_its_change_from_what_is_covered(shot, layer, tiny_prior, tmp_path):
+    *_, cast, found = shot
+    path, latents = tmp_path / "plan.npz", tmp_path / "latents.npz"
+    np.savez(path, target_age=np.full(NUM_FRAMES, 60.0), sharpness=np.ones(NUM_FRAMES))
+    np.savez(latents, plate=np.zeros((NUM_FRAMES, 256, 256), np.uint8))
+    plan = PlanRef(path=str(path), digest="p", source_age=40.0, occlusion=found)
+    surface = FaceSurface.of(cast, tiny_prior, plan)
+    encoded = [LatentsRef(path=str(latents), digest="l", frames=FRAMES)]
+    moments = {m.frame: m for m in surface.moments(encoded, [layer.change], FRAMES)}
+    assert list(moments) == list(FRAMES)
+    assert np.ptp(moments[1001].credit) == 0.0
+    cut = Cropper.of(cast, surface.prior).plate_from_synthesis(1005).inverse()
+    rows, columns = ((part.start + part.stop) / 2 for part in INSIDE)
+    x, y = np.rint(cut.apply(np.array([[columns, rows]]))[0]).astype(int)
+    assert moments[1005].credit[y, x] < 0.01
+    assert moments[1005].credit.max() == moments[1005].credit[surface.size // 2, -8] > 0.5
 
 
 def test_matte_of_the_artist_wins(shot, layer, composited, workspace, tmp_path):

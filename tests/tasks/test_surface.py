@@ -7,7 +7,7 @@ from reage.manifest import ActorInShot
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor
 from tasks.face_surface import _keyframed
-from tasks.surface import carry_chunk, find_skin
+from tasks.surface import carry_chunk, find_skin, steady_chunk
 
 
 class Shot:
@@ -44,11 +44,14 @@ class Shot:
     def carried(self, chunks=None):
         rest = (self.plan, self.cast, self.prior)
         skin = find_skin.fn(self.decoded, *rest, workspace=self.workspace)
-        refs = [
+        chunks = chunks or self.chunks
+        carried = [
             carry_chunk.fn(skin, self.decoded, *rest, part, workspace=self.workspace)
-            for part in chunks or self.chunks
+            for part in chunks
         ]
-        return changes_of(refs)
+        return changes_of(
+            steady_chunk.fn(carried, *rest, part, workspace=self.workspace) for part in chunks
+        )
 
 
 def changes_of(refs):

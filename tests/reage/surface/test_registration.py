@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from reage.surface.registration import Register, find_reference, moved, resized
+from reage.surface.registration import Register, find_reference
 
 SIDE = 128
 
@@ -56,13 +56,3 @@ def test_reference_of_unsteady_frames_is_as_sharp_as_one(skin, sure):
     blurred = np.mean(frames, axis=0)
     deviation = [float(x[MIDDLE].std()) for x in (blurred, reference, skin)]
     assert deviation[1] - deviation[0] > 0.6 * (deviation[2] - deviation[0])
-
-
-def test_moved_fetches_from_where_the_flow_points(skin):
-    flow = np.full((SIDE, SIDE, 2), (3.0, -2.0), np.float32)
-    assert np.allclose(moved(skin, flow)[10:-10, 10:-10], skin[8:-12, 13:-7], atol=1e-6)
-
-
-def test_resized_flow_means_the_same_shift_of_a_larger_chart():
-    flow = np.full((SIDE, SIDE, 2), (1.0, 0.5), np.float32)
-    assert np.allclose(resized(flow, 3 * SIDE), (3.0, 1.5))
