@@ -116,7 +116,12 @@ def train_face3d_weights(
             report(done, steps, {"total": losses["new"]}, progress)
 
         learn_increment(
-            learner, photos, None, recipe.update(), checkpoint=progress / "face.pt", report=told
+            learner,
+            recipe.shown(photos),
+            None,
+            recipe.update(),
+            checkpoint=progress / "face.pt",
+            report=told,
         )
         _save(folder, learner, adapter, photos, prior)
         described = {
