@@ -12,6 +12,7 @@ come of it, all in display units (1.0 = full scale):
 Streams: holds one previous frame.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.optical_flow import codes, is_consistent, moved, optical_flow
+from reage.optical_flow import Codes, codes, is_consistent, moved, optical_flow
 
 Pixels = NDArray[np.float32]
+FindFlow = Callable[[Codes, Codes], Pixels]
 
 _EXCESS_FLOOR = 0.5 / 255.0  # below half an 8-bit code a plate counts as free of residual
 _MIN_COVERAGE = 64.0  # px of matte below which a figure would be noise
@@ -66,9 +68,13 @@ class FlickerMeter:
 
     The window (region of interest) must lie still and keep its size over consecutive frames: the
     motion inside it is the face's.
+
+    Args of the constructor:
+        find_flow: From codes (h, w) to others, how `optical_flow` is found.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, find_flow: FindFlow = optical_flow) -> None:
+        self._find_flow = find_flow
         self._previous: _Window | None = None
 
     def push(
@@ -103,7 +109,8 @@ class FlickerMeter:
         self, previous: _Window, window: _Window, weight: Pixels, sharpness: float | None
     ) -> FrameFlicker:
         before, now = codes(previous.plate), codes(window.plate)
-        previous_from_now, now_from_previous = optical_flow(now, before), optical_flow(before, now)
+        previous_from_now = self._find_flow(now, before)
+        now_from_previous = self._find_flow(before, now)
         trust = weight * is_consistent(previous_from_now, now_from_previous)
         coverage = float(weight.sum())
         trusted = float(trust.sum()) / coverage if coverage > 0 else 0.0

@@ -19,10 +19,19 @@ def codes(picture: NDArray[np.floating]) -> Codes:
     return np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def optical_flow(here: Codes, there: Codes) -> Pixels:
-    """Finds the optical flow from one picture (h, w) to another, whatever their light."""
+def optical_flow(here: Codes, there: Codes, *, patch: int = 8, refinements: int = 5) -> Pixels:
+    """Finds the optical flow from one picture (h, w) to another, whatever their light.
+
+    Args:
+        here: Where it begins.
+        there: Where it leads.
+        patch: Side of what is searched for, pixels.
+        refinements: Variational steps at every scale.
+    """
     beginning = np.zeros((*here.shape, 2), np.float32)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setPatchSize(patch)
+    search.setVariationalRefinementIterations(refinements)
     return np.asarray(search.calc(here, there, beginning), np.float32)
 
 

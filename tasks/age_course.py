@@ -33,7 +33,7 @@ MAX_AGE_STEP = 5.0  # years between the ages at which the direction is evaluated
 def mean_offsets(
     prior: Prior,
     adapter: Adapter | None,
-    crops: NDArray[np.float16],
+    crops: NDArray[np.floating],
     w_plus: NDArray[np.float32],
     source_age: float,
     grid: NDArray[np.float64],

@@ -5,7 +5,7 @@ the ageing direction is one for the shot, so a chunk decodes to the same frames 
 and a cut is as sharp as the plate's. Takes without the actor are neither encoded nor decoded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def encode_chunk(
     *,
     workspace: Workspace,
 ) -> LatentsRef:
-    """Encodes the actor's crop of every frame: latents, apparent age, crops, how fine they are.
+    """Encodes the actor's crop of every frame: latents, apparent age, crops, how sharp they are.
 
     Kept with them is `plate`, the luma of a larger crop in 8-bit codes, by which motion is told.
     All are 0 in takes without the actor.
@@ -121,11 +121,9 @@ def plan_ageing(
         shown = [track.frames.index_of(f) for f in frames]
         seen = track.fade[shown]
         covered = seen < load_track(Path(cast.track_path)).fade[shown]
-        chunks = [np.load(ref.path) for ref in latents]
-        w_plus = np.concatenate([chunk["w_plus"] for chunk in chunks])
-        apparent = np.concatenate([chunk["apparent_age"] for chunk in chunks])
-        crops = np.concatenate([chunk["crops"] for chunk in chunks])
-        fine = np.concatenate([chunk["fineness"] for chunk in chunks])
+        w_plus, apparent, sharpness, fine = (
+            _of_all(latents, name) for name in ("w_plus", "apparent_age", "sharpness", "fineness")
+        )
         source_age = _source_age(actor, apparent, seen)
         targets = np.array([actor.target_age_at(frame) for frame in frames])
         grid = age_grid(targets)
@@ -137,12 +135,11 @@ def plan_ageing(
             steadied[rows], is_cast[rows] = _steadied(w_plus[rows], seen[rows]), True
             blurs[rows] = defocus(fine[rows], seen[rows], covered=covered[rows])
         best = best_rows(seen, takes, count=DIRECTION_FRAMES)
-        sharpness = np.array([crop_sharpness(crop) for crop in crops])
         key_frame = _key_frame(actor, track, sharpness)
         offsets = mean_offsets(
             loaded_prior(prior),
             latent_adapter(adapter),
-            crops[best],
+            _crops_of(latents, [frames.first + row for row in best]),
             steadied[best],
             source_age,
             grid,
@@ -241,22 +238,29 @@ def _blank(prior: Prior, count: int) -> dict[str, NDArray[Any]]:
         "apparent_age": np.zeros(count, np.float32),
         "crops": np.zeros((count, config.crop_size, config.crop_size, 3), np.float16),
         "fineness": np.zeros((count, len(BLURS_PX)), np.float32),
+        "sharpness": np.zeros(count, np.float64),
         "plate": np.zeros((count, SIDE, SIDE), np.uint8),
     }
 
 
 @torch.inference_mode()
 def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    images, count = to_tensor(filled(crops, BATCH)), len(crops)
+    images, count, kept = to_tensor(filled(crops, BATCH)), len(crops), crops.astype(np.float16)
     return {
         "w_plus": prior.encode(images)[:count].float().cpu().numpy(),
         "apparent_age": prior.estimate_age(images)[:count].float().cpu().numpy(),
-        "crops": crops.astype(np.float16),
+        "crops": kept,
+        "sharpness": np.array([crop_sharpness(crop) for crop in kept]),
     }
 
 
-def _crops_of(latents: Sequence[LatentsRef], frames: FrameRange) -> NDArray[np.float32]:
-    """Returns the crops of some frames, (T, R, R, 3), from those of all chunks."""
+def _of_all(latents: Sequence[LatentsRef], name: str) -> NDArray[Any]:
+    """Returns what is known of every frame under a name, (T, ...)."""
+    return np.concatenate([np.load(ref.path)[name] for ref in latents])
+
+
+def _crops_of(latents: Sequence[LatentsRef], frames: Collection[int]) -> NDArray[np.float32]:
+    """Returns the crops of some frames in rising order, (T, R, R, 3), from those of all chunks."""
     found = []
     for ref in latents:
         rows = [ref.frames.index_of(frame) for frame in frames if frame in ref.frames]

@@ -70,6 +70,7 @@ def _compare(figures: dict[str, dict[str, float]]) -> None:
     """Adds how many times less the change flickers, and how the age differs, from `unsteadied`."""
     baseline = figures[UNSTEADIED]
     for row in figures.values():
+        row["other_times_calmer"] = round(baseline["other_change"] / row["other_change"], 3)
         row["times_calmer"] = round(baseline["change_residual"] / row["change_residual"], 3)
         row["age_difference"] = round(row["years_gained"] - baseline["years_gained"], 3)
 

@@ -22,6 +22,7 @@ Pixels = NDArray[np.float32]
 
 NEIGHBOURS_FRAMES = 6.0  # standard deviation of the neighbours' weights
 AROUND_FRAMES = 12  # neighbours further away do not count
+_PATCH, _REFINEMENTS = 12, 30  # of the optical flow; a smooth cheek has little to hold on to
 _UNLIKE = 0.05  # display units, by which skin and what it is taken for differ, at exp(-1)
 _ALIKE_SMOOTH = 3.0  # deviation over which that is told, pixels of the plate's crops
 
@@ -82,7 +83,8 @@ def steadied(moments: Iterable[Moment], frames: Iterable[int]) -> Iterator[tuple
 
 def _ways_between(before: Moment, after: Moment) -> dict[tuple[int, int], _Path]:
     forth, back = (
-        optical_flow(here.plate, there.plate) for here, there in ((before, after), (after, before))
+        optical_flow(here.plate, there.plate, patch=_PATCH, refinements=_REFINEMENTS)
+        for here, there in ((before, after), (after, before))
     )
     return {
         (before.frame, after.frame): _Path(forth, _trust(before, after, forth, back)),

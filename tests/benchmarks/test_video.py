@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.video.measures import landmark_jitter
+from benchmarks.video.measures import OtherMeter, landmark_jitter
 from benchmarks.video.moving_still import HEIGHT, WIDTH, floor_of, moved, true_residual
 from reage.image import Image
 
@@ -59,6 +59,23 @@ def test_true_residual_is_of_what_does_not_move_as_the_still_does(still, matte):
     following = true_residual(shot(lambda index: moved(change, index)))
     assert following < 0.1 * true_residual(shot(lambda _: change))
     assert true_residual(shot(lambda index: 0.01 * (index % 2))) == pytest.approx(0.01, rel=0.01)
+
+
+def test_other_meter_tells_a_change_that_follows_the_plate_from_one_that_flickers(still):
+    window = (slice(150, 350), slice(250, 450))
+    matte = np.ones((200, 200), np.float32)
+    meters = {"following": OtherMeter(), "flickering": OtherMeter()}
+    for index in range(11):
+        plate = moved(still, index)[..., 1]
+        changed = {"following": 0.9 * plate, "flickering": plate + 0.02 * (index % 2)}
+        for name, meter in meters.items():
+            views = (np.ascontiguousarray(x[window], np.float32) for x in (plate, changed[name]))
+            meter.push(1001 + index, *views, matte)
+    for meter in meters.values():
+        assert [figure.frame_number for figure in meter.found] == [1006, 1011]
+    residual = {k: [f.change_residual for f in m.found] for k, m in meters.items()}
+    assert max(residual["following"]) < 0.005
+    assert residual["flickering"] == pytest.approx([0.02, 0.02], rel=0.1)
 
 
 def test_jitter_is_blind_to_steady_motion():

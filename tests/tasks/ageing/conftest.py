@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reage.surface.key_frame import crop_sharpness
 from reage.tracks import load_track, save_track
 from tasks.ageing import plan_ageing
 from tasks.gpu import loaded_prior
@@ -47,7 +48,12 @@ def latents_of(tmp_path):
             path = tmp_path / f"latents_{len(list(tmp_path.iterdir()))}.npz"
             ages = np.asarray(apparent_age, np.float32)[rows]
             np.savez(
-                path, w_plus=w_plus[rows], apparent_age=ages, crops=crops[rows], fineness=fine[rows]
+                path,
+                w_plus=w_plus[rows],
+                apparent_age=ages,
+                crops=crops[rows],
+                fineness=fine[rows],
+                sharpness=[crop_sharpness(crop) for crop in crops[rows]],
             )
             refs.append(LatentsRef(path=str(path), digest=path.stem, frames=frames))
         return refs
