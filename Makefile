@@ -78,7 +78,7 @@ bench-face3d: $(STAMP) ## turn held-out faces and judge them: DATA=<utkface fold
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) $(if $(CARD),--card)
 
 bench-inversion: $(STAMP) ## invert held-out faces by optimisation, turn and judge them (half an hour): DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>]
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d_inverted --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) --project-steps 80 --tune-steps 120
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.face3d_inverted --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) --project-steps 80 --tune-steps 200
 
 bench-occlusion: $(STAMP) ## judge what is kept in front of faces: CLIPS="<movie> ..." HAND=<movie> [BARE="<movie> ..."]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.occlusion --clips $(CLIPS) --hand $(HAND) $(if $(BARE),--bare $(BARE))

@@ -76,7 +76,7 @@ class Inverter:
         with tempfile.TemporaryDirectory() as folder:
             learn_increment(
                 learner,
-                self.recipe.shown(photo),
+                photo,
                 None,
                 self.recipe.update(),
                 checkpoint=Path(folder) / "face.pt",

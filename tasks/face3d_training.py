@@ -116,12 +116,7 @@ def train_face3d_weights(
             report(done, steps, {"total": losses["new"]}, progress)
 
         learn_increment(
-            learner,
-            recipe.shown(photos),
-            None,
-            recipe.update(),
-            checkpoint=progress / "face.pt",
-            report=told,
+            learner, photos, None, recipe.update(), checkpoint=progress / "face.pt", report=told
         )
         _save(folder, learner, adapter, photos, prior)
         described = {

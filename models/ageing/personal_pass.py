@@ -50,21 +50,6 @@ class PhotoBatch:
     anchors: Tensor | None = None
     cameras: Tensor | None = None
 
-    def joined(self, others: "PhotoBatch") -> "PhotoBatch":
-        """Returns these and, after them, others of which the same is known."""
-
-        def both(own: Tensor | None, other: Tensor | None) -> Tensor | None:
-            return None if own is None or other is None else torch.cat([own, other])
-
-        return PhotoBatch(
-            crops=torch.cat([self.crops, others.crops]),
-            ages=torch.cat([self.ages, others.ages]),
-            codes=both(self.codes, others.codes),
-            embeddings=both(self.embeddings, others.embeddings),
-            anchors=both(self.anchors, others.anchors),
-            cameras=both(self.cameras, others.cameras),
-        )
-
     def rows(self, rows: Tensor) -> "PhotoBatch":
         """Returns some of them; int64, (R,)."""
 

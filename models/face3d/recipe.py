@@ -3,10 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from models.ageing.personal_pass import PhotoBatch
 from models.continual.rehearsal import UpdateRecipe
 from models.face3d.projection import ProjectionRecipe
-from models.face3d.symmetry import with_unseen_sides
 from models.lora.layer import LoRAConfig
 
 BETAS = (0.0, 0.99**0.8)  # of Adam: 0 and 0.99, corrected for regularising every fourth step
@@ -23,8 +21,6 @@ class Face3DRecipe:
         steps: Of the optimiser; published: 125,000 of 4 pictures on each of 4 GPUs.
         batch_size: Photographs a step.
         learning_rate: Of Adam.
-        unseen_sides: Whether mirror images stand in for sides that no photograph shows; the
-            published recipe has none.
         seed: Of everything that is drawn.
     """
 
@@ -33,7 +29,6 @@ class Face3DRecipe:
     steps: int = 1000
     batch_size: int = 4
     learning_rate: float = PUBLISHED_RATE
-    unseen_sides: bool = True
     seed: int = 0
 
     def update(self) -> UpdateRecipe:
@@ -45,10 +40,6 @@ class Face3DRecipe:
             betas=BETAS,
             seed=self.seed,
         )
-
-    def shown(self, photos: PhotoBatch) -> PhotoBatch:
-        """Returns what is learnt from: photographs, and mirror images where a side is unseen."""
-        return with_unseen_sides(photos) if self.unseen_sides else photos
 
     def plain(self) -> dict[str, Any]:
         """Returns it in plain values, for keys and records."""
