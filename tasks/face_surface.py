@@ -19,6 +19,7 @@ from reage.framerange import FrameRange
 from reage.geometry import Similarity
 from reage.occlusion.holdout import Holdout
 from reage.optical_flow import resized
+from reage.stored_rows import StoredRows
 from reage.surface.carrying import render, unwrap
 from reage.surface.chart import Chart, visibility
 from reage.surface.key_frame import usual_sharpness
@@ -31,7 +32,7 @@ from tasks.holdouts import open_holdout
 from tasks.refs import CastRef, ChangesRef, LatentsRef, PlanRef, PriorRef
 
 Pixels = NDArray[np.float32]
-Flows = NDArray[np.floating]  # (T, 2, n, n, 2): frame from chart, and chart from frame
+Flows = StoredRows | NDArray[np.floating]  # (T, 2, n, n, 2): frame from chart, chart from frame
 Textures = Iterator[tuple[int, Pixels]]
 
 _TEXELS_PER_PIXEL = 1.5  # of the chart's side, for a pixel of the crop's
@@ -162,7 +163,7 @@ class FaceSurface:
         return unwrap(change, self.landmarks[row], self.chart, frame_from_chart=flow)
 
     def _flow(self, flows: Flows, row: int, way: int) -> Pixels:
-        return resized(np.asarray(flows[row, way], np.float32), self.chart.side)
+        return resized(np.asarray(flows[row][way], np.float32), self.chart.side)
 
     def _confidence(self, row: int, chart: Chart) -> Pixels:
         squarely = visibility(self.landmarks[row], self.depths[row], chart.triangles)

@@ -21,6 +21,7 @@ from reage.occlusion.appearance import SIDE, Pixels, SkinLook
 from reage.occlusion.covering import covers, is_off
 from reage.occlusion.face_view import CROP, FaceView
 from reage.occlusion.holdout import HELD_BACK, held_back, stored_in
+from reage.stored_rows import StoredRows
 from reage.tracks import Track, load_track
 from reage.video import PlateInfo
 from reage.workspace import Workspace
@@ -65,7 +66,6 @@ def find_occlusion(
             row = track.frames.index_of(frame)
             stored[row] = quantise(cover, 255)
             shares[row] = held_back(view, frame, cover)
-        stored.flush()
         np.save(folder / HELD_BACK, shares)
         return {"num_covered": int((shares > 0).sum())}
 
@@ -102,7 +102,7 @@ def _found(
 
 def _in_take(frame_set: FrameSetRef, view: FaceView, hands: HandFinder, folder: Path) -> Covers:
     shape = (len(view.frames), CROP, CROP, 3)
-    crops = np.lib.format.open_memmap(folder / _CROPS, "w+", np.dtype(np.uint8), shape)
+    crops = StoredRows.blank(folder / _CROPS, shape, np.uint8)
     for frame, image in plate_frames(frame_set, view.frames):
         crops[view.frames.index_of(frame)] = quantise(view.crop(frame, image), 255)
     frames = _compared(view, crops, hands)
@@ -112,7 +112,7 @@ def _in_take(frame_set: FrameSetRef, view: FaceView, hands: HandFinder, folder: 
 
 
 def _compared(
-    view: FaceView, crops: NDArray[np.uint8], hands: HandFinder
+    view: FaceView, crops: StoredRows, hands: HandFinder
 ) -> Iterator[tuple[Pixels, Pixels]]:
     """Yields each frame's distance from the skin's look on the chart, and its hands."""
     look = _look(view, crops)
@@ -132,7 +132,7 @@ def _luminance(crop: NDArray[np.uint8]) -> Pixels:
     return luma(crop.astype(np.float32) / 255)
 
 
-def _look(view: FaceView, crops: NDArray[np.uint8]) -> SkinLook:
+def _look(view: FaceView, crops: StoredRows) -> SkinLook:
     """The look of a take, from frames evenly spread that show the face well."""
     well = np.flatnonzero(view.seen >= min(_LEAST_FADE, float(view.seen.max())))
     chosen = well[np.linspace(0, len(well) - 1, min(SAMPLES, len(well))).astype(int)]

@@ -17,6 +17,7 @@ import numpy as np
 from prefect import task
 
 from reage.framerange import FrameRange
+from reage.stored_rows import StoredRows
 from reage.surface.registration import SIDE, Register, find_reference
 from reage.surface.skin import REACH_FRAMES, SkinPart, fit_skin, following
 from reage.surface.trajectories import AROUND_FRAMES, steadied
@@ -54,7 +55,7 @@ def find_skin(
         surface = FaceSurface.of(cast, prior, plan)
         _register(surface, plan, folder / _FLOWS)
         if plan.key_frame is None:
-            flows = np.load(folder / _FLOWS, mmap_mode="r")
+            flows = StoredRows(folder / _FLOWS)
             for take in surface.takes:
                 _fitted(surface, changes, take, flows, folder / _skin_file(take))
         return {"num_frames": len(surface.frames)}
@@ -88,7 +89,7 @@ def carry_chunk(
 
     def produce(folder: Path) -> dict[str, Any]:
         surface = FaceSurface.of(cast, prior, plan)
-        flows = np.load(Path(skin.folder) / _FLOWS, mmap_mode="r")
+        flows = StoredRows(Path(skin.folder) / _FLOWS)
         drawn = _blank(folder, surface, frames)
         for take in surface.takes:
             if not take.overlaps(frames):
@@ -154,34 +155,31 @@ def _widened(part: FrameRange, reach: int, take: FrameRange) -> FrameRange:
 
 
 def _register(surface: FaceSurface, plan: PlanRef, path: Path) -> None:
-    flows = np.lib.format.open_memmap(
-        path, "w+", np.dtype(np.float16), (len(surface.frames), 2, SIDE, SIDE, 2)
-    )
+    flows = StoredRows.blank(path, (len(surface.frames), 2, SIDE, SIDE, 2), np.float16)
     if plan.key_frame is None:
         for take in surface.takes:
             _register_together(surface, plan, [take], flows)
     else:
         _register_together(surface, plan, surface.takes, flows)
-    flows.flush()
 
 
 def _register_together(
-    surface: FaceSurface, plan: PlanRef, takes: Sequence[FrameRange], flows: np.ndarray
+    surface: FaceSurface, plan: PlanRef, takes: Sequence[FrameRange], flows: StoredRows
 ) -> None:
     def plates() -> Iterator[tuple[Pixels, Pixels]]:
         return ((plate, seen) for _, plate, seen in surface.plates(plan.latents, takes))
 
     register = Register(find_reference(plates))
     for row, plate, confidence in surface.plates(plan.latents, takes):
-        flows[row, 0] = register.frame_from_reference(plate, confidence)
-        flows[row, 1] = register.reference_from_frame(plate, confidence)
+        ways = (register.frame_from_reference, register.reference_from_frame)
+        flows[row] = np.stack([way(plate, confidence) for way in ways])
 
 
 def _fitted(
     surface: FaceSurface,
     changes: Sequence[ChangesRef],
     take: FrameRange,
-    flows: np.ndarray,
+    flows: StoredRows,
     path: Path,
 ) -> None:
     ages = surface.ages[rows_of(take, surface.frames)]
@@ -199,7 +197,7 @@ def _of_skin(
     changes: Sequence[ChangesRef],
     take: FrameRange,
     frames: FrameRange,
-    flows: np.ndarray,
+    flows: StoredRows,
 ) -> Textures:
     """Yields frame and texture: what stays on the skin, and what follows the expression.
 

@@ -8,7 +8,7 @@ T frames, S side of the crop, N side of a chart.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from reage.geometry import Roi, Similarity, WarpedPatch, warp_to_crop, warp_to_p
 from reage.image import Image
 from reage.occlusion.face_view import CROP, FaceView, Pixels
 from reage.occlusion.matting import drawn_edge
+from reage.stored_rows import StoredRows
 from reage.surface.carrying import unwrap
 from reage.surface.chart import Chart
 from reage.tracks import Track
@@ -40,7 +41,7 @@ class Holdout:
     """
 
     view: FaceView
-    stored: NDArray[np.uint8]
+    stored: StoredRows
     held_back: NDArray[np.float64]
 
     @classmethod
@@ -48,7 +49,7 @@ class Holdout:
         """Reads what was stored for the faces of a track."""
         return cls(
             view=FaceView.of_frames(track, track.frames),
-            stored=np.load(folder / HOLDOUT, mmap_mode="r"),
+            stored=StoredRows(folder / HOLDOUT),
             held_back=np.load(folder / HELD_BACK),
         )
 
@@ -106,7 +107,6 @@ def held_back(view: FaceView, frame: int, cover: Pixels) -> float:
     return float((matte * cover).sum() / max(float(matte.sum()), 1e-9))
 
 
-def stored_in(folder: Path, frames: FrameRange) -> np.memmap[Any, np.dtype[np.uint8]]:
+def stored_in(folder: Path, frames: FrameRange) -> StoredRows:
     """Makes the file of covers, all 0, and returns it open for writing, uint8 (T, S, S)."""
-    shape = (len(frames), CROP, CROP)
-    return np.lib.format.open_memmap(folder / HOLDOUT, "w+", np.dtype(np.uint8), shape)
+    return StoredRows.blank(folder / HOLDOUT, (len(frames), CROP, CROP), np.uint8)
