@@ -1,9 +1,10 @@
 """An array on disk that is read and written a row at a time, however long it is.
 
-A memory map keeps every page that was touched, so that one of a whole shot grows into the shot;
-here a map lives as long as a row is copied.
+A memory map keeps every page that was touched, so that one of a whole shot grows into the shot; and
+where the disk is full, writing to one kills the process instead of raising OSError.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ class StoredRows:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.shape: tuple[int, ...] = np.load(path, mmap_mode="r").shape
+        mapped = np.load(path, mmap_mode="r")
+        self.shape: tuple[int, ...] = mapped.shape
+        self._path, self._dtype, self._offset = path, mapped.dtype, mapped.offset
 
     @classmethod
     def blank(cls, path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> "StoredRows":
@@ -33,14 +35,31 @@ class StoredRows:
         return self.shape[0]
 
     def __getitem__(self, row: int) -> NDArray[Any]:
-        """Returns a copy of a row."""
-        return np.array(np.load(self._path, mmap_mode="r")[row])
+        """Reads a row.
+
+        Raises:
+            IndexError: There is none of that number.
+        """
+        place, size = self._place(row), math.prod(self.shape[1:])
+        return np.fromfile(self._path, self._dtype, size, offset=place).reshape(self.shape[1:])
 
     def __setitem__(self, row: int, values: NDArray[Any]) -> None:
-        """Writes a row, which is in the file at once."""
-        stored = np.load(self._path, mmap_mode="r+")
-        stored[row] = values
-        stored.flush()
+        """Writes a row.
+
+        Raises:
+            IndexError: There is none of that number.
+            OSError: The disk is full.
+        """
+        laid = np.empty(self.shape[1:], self._dtype)
+        laid[...] = values
+        with self._path.open("r+b") as file:
+            file.seek(self._place(row))
+            file.write(laid.tobytes())
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[row] for row in range(len(self)))
+
+    def _place(self, row: int) -> int:
+        if not 0 <= row < len(self):
+            raise IndexError(f"{self._path.name}: row: got {row}, expected 0 to {len(self) - 1}")
+        return self._offset + row * math.prod(self.shape[1:]) * self._dtype.itemsize

@@ -244,7 +244,7 @@ def _blank(prior: Prior, count: int) -> dict[str, NDArray[Any]]:
 
 
 @torch.inference_mode()
-def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+def _encode(prior: Prior, crops: NDArray[np.float32]) -> dict[str, NDArray[np.floating]]:
     images, count, kept = to_tensor(filled(crops, BATCH)), len(crops), crops.astype(np.float16)
     return {
         "w_plus": prior.encode(images)[:count].float().cpu().numpy(),

@@ -91,10 +91,7 @@ def carry_chunk(
         surface = FaceSurface.of(cast, prior, plan)
         flows = StoredRows(Path(skin.folder) / _FLOWS)
         drawn = _blank(folder, surface, frames)
-        for take in surface.takes:
-            if not take.overlaps(frames):
-                continue
-            part = take.intersection(frames)
+        for take, part in _parts(surface, frames):
             if plan.key_frame is None:
                 textures = _of_skin(surface, skin, changes, take, part, flows)
             else:
@@ -127,13 +124,10 @@ def steady_chunk(
     def produce(folder: Path) -> dict[str, Any]:
         surface = FaceSurface.of(cast, prior, plan)
         changes = _blank(folder, surface, frames)
-        for take in surface.takes:
-            if take.overlaps(frames):
-                part = take.intersection(frames)
-                around = _widened(part, AROUND_FRAMES, take)
-                moments = surface.moments(plan.latents, carried, around)
-                for frame, change in steadied(moments, part):
-                    changes[frames.index_of(frame)] = change
+        for take, part in _parts(surface, frames):
+            around = _widened(part, AROUND_FRAMES, take)
+            for frame, change in steadied(surface.moments(plan.latents, carried, around), part):
+                changes[frames.index_of(frame)] = change
         changes.flush()
         return {"num_frames": len(frames)}
 
@@ -147,6 +141,13 @@ def _blank(folder: Path, surface: FaceSurface, frames: FrameRange) -> Any:
     """Makes the file of a chunk's changes, all 0, open for writing, float32 (T, S, S, 3)."""
     shape = (len(frames), surface.size, surface.size, 3)
     return np.lib.format.open_memmap(folder / _CHANGES, "w+", np.dtype(np.float32), shape)
+
+
+def _parts(surface: FaceSurface, frames: FrameRange) -> Iterator[tuple[FrameRange, FrameRange]]:
+    """Yields the takes that frames are in, and which of the frames each has."""
+    for take in surface.takes:
+        if take.overlaps(frames):
+            yield take, take.intersection(frames)
 
 
 def _widened(part: FrameRange, reach: int, take: FrameRange) -> FrameRange:

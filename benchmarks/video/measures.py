@@ -73,8 +73,8 @@ def measure(rendered: Rendered, jury: Jury) -> Measured:
         found = square_from_plate.apply(track.landmarks[row])
         points.append(np.array([found[list(pair)].mean(axis=0) for pair in FIVE_POINTS]))
     figures = {name: _mean(flicker, name) for name in _RESIDUALS}
-    figures |= {"other_excess": _mean(other.found, "excess")}
-    figures |= {"other_change": _mean(other.found, "change_residual")}
+    figures["other_excess"] = _mean(other.found, "excess")
+    figures["other_change"] = _mean(other.found, "change_residual")
     return Measured({**figures, **_judged(squares, points, jury), "outside": outside}, flicker)
 
 

@@ -55,7 +55,7 @@ class Holdout:
 
     def in_crop(self, frame: int) -> Pixels | None:
         """Returns how far each pixel of a crop is covered, (S, S), 0-1; None where nothing is."""
-        codes = np.asarray(self.stored[self.view.frames.index_of(frame)])
+        codes = self.stored[self.view.frames.index_of(frame)]
         return codes.astype(np.float32) / 255 if codes.any() else None
 
     def in_crop_of(self, frame: int, crop_from_plate: Similarity, size: int) -> Pixels | None:

@@ -28,7 +28,15 @@ def test_what_is_read_is_a_copy(rows):
     assert not rows[0].any()
 
 
-@pytest.mark.parametrize("row", [3, -4])
+@pytest.mark.parametrize("row", [3, -1])
 def test_row_that_is_not_there_is_refused(rows, row):
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match=f"got {row}, expected 0 to 2"):
         rows[row]
+    with pytest.raises(IndexError):
+        rows[row] = np.ones((2, 2))
+
+
+def test_row_of_another_shape_is_refused_and_nothing_is_written(rows):
+    with pytest.raises(ValueError, match="broadcast"):
+        rows[1] = np.ones((2, 3))
+    assert not any(row.any() for row in rows)
