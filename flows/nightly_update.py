@@ -66,14 +66,17 @@ def nightly_update(
 
 
 def _outcome(manifest: str, work: str, limits: PortraitLimits | None) -> ActorNight:
-    """Runs an actor's night as a flow run of its own, which keeps whatever it raises."""
-    state = update_actor(manifest, work=work, limits=limits, return_state=True)
-    if state.is_completed():
-        return state.result()
-    error = state.result(raise_on_failure=False)
-    get_run_logger().error("%s: %s", manifest, error)
-    kind = "" if isinstance(error, ReageError) else f"{type(error).__name__}: "
-    return ActorNight(actor=Path(manifest).stem, outcome="failed", detail=f"{kind}{error}")
+    """Runs an actor's night as a flow run of its own; what it raises ends that actor's alone.
+
+    Its value comes from the call, not from the run's state: a state that the server was asked to
+    set twice, as its first answer came too late, comes back without one.
+    """
+    try:
+        return update_actor(manifest, work=work, limits=limits)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        get_run_logger().error("%s: %s", manifest, error)
+        kind = "" if isinstance(error, ReageError) else f"{type(error).__name__}: "
+        return ActorNight(actor=Path(manifest).stem, outcome="failed", detail=f"{kind}{error}")
 
 
 def _with_page(night: Night, work: Path) -> Night:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from prefect import flow_engine
 
 import flows.actor_night
 import flows.night_ground
@@ -162,6 +163,21 @@ def test_night_without_new_photographs_runs_nothing_and_says_so(
     [ada] = night(studio).actors
     assert (ada.outcome, ada.after) == ("nothing new", "v002")
     assert "no photograph came" in ada.detail
+
+
+def test_night_keeps_an_outcome_of_which_the_server_sends_no_state_data(
+    second_night, night, tmp_path, monkeypatch
+):
+    studio = second_night[0].copy(tmp_path)
+    real = flow_engine.propose_state_sync
+
+    def without_data(*args, **kwargs):
+        state = real(*args, **kwargs)
+        return state.model_copy(update={"data": None}) if state.is_completed() else state
+
+    monkeypatch.setattr(flow_engine, "propose_state_sync", without_data)
+    [ada] = night(studio).actors
+    assert ada.outcome == "nothing new"
 
 
 def test_refused_photograph_is_reported_once_and_again_when_the_table_changes(
