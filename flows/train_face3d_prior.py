@@ -1,7 +1,8 @@
 """Trains a 3D prior on a folder of age-labelled faces, stage by stage, and registers it.
 
-Stages: faces -> views -> path -> publish. The first two leave files in `<work>/priors3d/<name>/`
-and are skipped when they are found finished; a killed run goes on where it stopped.
+Stages: faces -> views -> dual -> path -> publish. The first three leave files in
+`<work>/priors3d/<name>/` and are skipped when they are found finished; a killed run goes on where
+it stopped. Networks train on the GPU where there is one.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from reage.errors import RegistryError
 from reage.naming import check_name
 from reage.registry.triplane_priors import register_triplane_prior, triplane_priors
 from tasks.face3d_directions import fit_directions, write_directions
+from tasks.face3d_dual import train_dual
 from tasks.face3d_prior import (
     CompactPrior,
     Face3DPriorRecipe,
@@ -84,15 +86,10 @@ def run_face3d_stages(
         report=report,
     )
 
-    prior = train_views(
-        new_face3d_prior(recipe, critics),
-        critics,
-        faces,
-        recipe,
-        place,
-        report,
-        saved=previews(faces, place),
-    )
+    prior = new_face3d_prior(recipe, critics)
+    for stage, train in {"views": train_views, "dual": train_dual}.items():
+        drawn = previews(faces, place, stage)
+        prior = train(prior, critics, faces, recipe, place, report, saved=drawn)
     fit_age_path(prior, faces)
     published = publish_face3d_prior(prior, faces, recipe, place)
     write_directions(fit_directions(prior, faces), published)

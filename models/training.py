@@ -183,6 +183,13 @@ class Draw:
         return torch.where(flip[:, None, None, None], crops.flip(3), crops)
 
 
+def chance_on(where: torch.device, generator: torch.Generator) -> torch.Generator:
+    """Returns a generator on a device: on the CPU the given one, elsewhere one of its seed."""
+    if where.type == "cpu":
+        return generator
+    return torch.Generator(where).manual_seed(generator.initial_seed())
+
+
 def to_crops(pixels: NDArray[np.uint8]) -> Tensor:
     """Takes uint8 (N, R, R, 3) to float32 (N, 3, R, R) in [-1, 1], channels last in memory."""
     crops = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1

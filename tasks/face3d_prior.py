@@ -63,11 +63,11 @@ def new_face3d_prior(recipe: Face3DPriorRecipe, critics: CompactPrior) -> Face3D
     return prior
 
 
-def previews(faces: PosedFaceSet, place: Path) -> Callable[[Face3DPrior, int], None]:
-    """Returns what draws `<place>/previews/views-<step>.png` of a prior after so many steps."""
+def previews(faces: PosedFaceSet, place: Path, stage: str) -> Callable[[Face3DPrior, int], None]:
+    """Returns what draws `<place>/previews/<stage>-<step>.png` of a prior after so many steps."""
 
     def draw(prior: Face3DPrior, done: int) -> None:
-        path = place / "previews" / f"views-{done:05d}.png"
+        path = place / "previews" / f"{stage}-{done:05d}.png"
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         sheet = turning_sheet(prior, faces, shown_rows(faces))

@@ -107,8 +107,10 @@ def _networks(prior: Face3DPrior) -> str:
 
 
 def _recipe(recipe: Face3DPriorRecipe, lines: Sequence[CurveLine]) -> str:
+    stages = {"views": recipe.views, "dual": recipe.dual}
     rows = [
         (
+            stage,
             number,
             p.steps,
             p.batch_size,
@@ -116,17 +118,34 @@ def _recipe(recipe: Face3DPriorRecipe, lines: Sequence[CurveLine]) -> str:
             f"{p.learning_rate:g}",
             _differing(p),
         )
-        for number, p in enumerate(recipe.views, start=1)
+        for stage, phases in stages.items()
+        for number, p in enumerate(phases, start=1)
     ]
-    heads = ("phase", "steps", "batch", "rendered", "learning rate", "not at its default")
-    found = of_stage(lines, "views")
-    took = f"It took {duration(found[-1].seconds)}." if found else "No curve was recorded."
+    heads = ("stage", "phase", "steps", "batch", "rendered", "learning rate", "not at its default")
+    found = [of_stage(lines, stage) for stage in stages]
+    took = duration(sum(curve[-1].seconds for curve in found if curve))
     return (
         f"## Recipe\n\n`recipe.json` beside this card; seed {recipe.seed}. Photographs are found "
-        "again from their own cameras, and from others\nas they look on the surface of a head; "
-        "there is no adversarial stage, and the mapping network z -> w is untrained:\nfaces come "
-        f"from photographs, not from noise. {took}\n\n" + table(heads, rows)
+        "again from their own cameras, and from others\nas they look on the surface of a head "
+        f"(`views`); {_against(recipe)}. "
+        + (f"It took {took}." if any(found) else "No curve was recorded.")
+        + f"\n\n{table(heads, rows)}"
     )
+
+
+def _against(recipe: Face3DPriorRecipe) -> str:
+    """Says what stands in the place of people's eyes."""
+    untrained = (
+        "the mapping network z -> w is untrained: faces\ncome from photographs, not from noise"
+    )
+    if not recipe.dual:
+        return f"there is no adversarial stage, and {untrained}"
+    judged = (
+        "a discriminator then judges pictures, their renderings and their cameras together (`dual`)"
+    )
+    if any(phase.sampled_share for phase in recipe.dual):
+        return f"{judged}, of photographs' faces\nand of faces from noise"
+    return f"{judged},\nand {untrained}"
 
 
 def _differing(phase: ViewsPhase) -> str:

@@ -1,12 +1,14 @@
 """Which device networks run on, and the one loaded copy of each that a process holds."""
 
+import copy
 import logging
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.ageing.adapter import Adapter
 from models.ageing.adapter_files import AdapterFileError, load_adapter
@@ -21,10 +23,19 @@ from tasks.refs import AdapterRef, PriorRef
 
 log = logging.getLogger(__name__)
 
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
 
 def device() -> torch.device:
     """Returns the first CUDA device of this process, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def on_cpu(network: NetworkT) -> NetworkT:
+    """Returns a network in evaluation mode on the CPU; a copy where it lives elsewhere."""
+    network.eval()
+    is_here = next(network.parameters()).device.type == "cpu"
+    return network if is_here else copy.deepcopy(network).cpu()
 
 
 def mixed_precision(like: Tensor) -> torch.autocast:

@@ -3,7 +3,7 @@
 Shapes: B faces, R crop size, N pixels of a view.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -37,6 +37,10 @@ class Views:
     is_seen: Tensor
     distance: Tensor
     is_face: Tensor
+
+    def to(self, device: torch.device) -> "Views":
+        """Returns the same on a device."""
+        return Views(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     def at(self, size: int) -> "Views":
         """Returns the same views at a smaller size that divides N."""
@@ -81,6 +85,45 @@ def draw_views(
     ]
     flip = torch.from_numpy(rng.random(len(rows)) < 0.5)
     return _mirrored(_views(faces, rows, posed, cameras, size), flip)
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """Photographs and the cameras that took them.
+
+    Attributes:
+        crops: (B, 3, R, R), [-1, 1].
+        label: The cameras, (B, 25).
+        window: (B, 1, R, R), 1 where the crop is photograph, 0 beside it.
+    """
+
+    crops: Tensor
+    label: Tensor
+    window: Tensor
+
+    def to(self, device: torch.device) -> "Photographs":
+        """Returns the same on a device."""
+        return Photographs(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def draw_photographs(
+    faces: PosedFaceSet, rows: NDArray[np.int64], *, rng: np.random.Generator
+) -> Photographs:
+    """Takes the photographs of rows (B,); half of all are mirrored, cameras and all."""
+    crops = to_crops(faces.crops[rows])
+    size = crops.shape[-1]
+    ticks = (np.arange(size) + 0.5) / size
+    places = np.stack(np.meshgrid(ticks, ticks), axis=-1)
+    inside = np.stack([faces.is_photographed(row, places) for row in rows])
+    label = torch.from_numpy(np.stack([faces.face(row).camera.label for row in rows]))
+    window = torch.from_numpy(inside)[:, None].float()
+    flip = torch.from_numpy(rng.random(len(rows)) < 0.5)
+    chosen = flip[:, None, None, None]
+    return Photographs(
+        crops=torch.where(chosen, crops.flip(3), crops),
+        label=torch.where(flip[:, None], mirror(label), label),
+        window=torch.where(chosen, window.flip(3), window),
+    )
 
 
 def _views(

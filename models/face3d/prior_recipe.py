@@ -1,11 +1,12 @@
 """The recipe of a 3D prior: every number that a training run depends on; JSON in configs/face3d."""
 
 import json
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from models.ageing.recipe import Phases, Stage
+from models.ageing.recipe import Stage
+from models.face3d.dual_discriminator import DualDiscriminatorConfig
 from models.face3d.prior import Face3DConfig
 
 
@@ -35,18 +36,58 @@ class ViewsPhase(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DualPhase(ViewsPhase):
+    """A phase against the dual discriminator, in which all of a views phase goes on as well.
+
+    Source: Chan et al. 2022, "Efficient Geometry-aware 3D Generative Adversarial Networks", sec. 4.
+
+    Attributes:
+        warm_up: Steps at its start in which the discriminator learns alone.
+        adversarial: Weight of the discriminator's score.
+        discriminator_rate: Its learning rate.
+        r1: Of its gradient penalty, taken every `r1_every` steps.
+        sampled_share: Of the faces judged that come from noise, 0-1; others from photographs.
+        pose_swap: How often the mapping of noise is conditioned on another camera than the one that
+            renders, 0-1, so that a face is not a different one from every side.
+        density, density_step: Weight of how much density differs between neighbouring points, and
+            their distance, world units.
+    """
+
+    refine: bool = True
+    warm_up: int = 0
+    adversarial: float = 0.1
+    discriminator_rate: float = 2e-3
+    r1: float = 1.0
+    r1_every: int = 16
+    sampled_share: float = 0.0
+    pose_swap: float = 0.5
+    density: float = 0.25
+    density_step: float = 0.004
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.refine:
+            raise ValueError("DualPhase.refine: got false, expected true: pictures are judged")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Face3DPriorRecipe:
-    """All of it."""
+    """All of it. Stages run in the order of the fields; without phases a stage is left out."""
 
     prior: Face3DConfig
     seed: int = 0
     min_faces: int = 2000
     views: tuple[ViewsPhase, ...]
+    discriminator: DualDiscriminatorConfig = field(default_factory=DualDiscriminatorConfig)
+    dual: tuple[DualPhase, ...] = ()
 
-    @property
-    def phases(self) -> Phases[ViewsPhase]:
-        """The phases of the views stage."""
-        return Phases(self.views)
+    def __post_init__(self) -> None:
+        size = self.prior.crop_size
+        if self.dual and self.discriminator.resolution != size:
+            raise ValueError(
+                f"discriminator.channels: got {len(self.discriminator.channels)} of them, for "
+                f"{self.discriminator.resolution} px, expected as many as {size} px take"
+            )
 
 
 def load_prior_recipe(path: Path) -> Face3DPriorRecipe:

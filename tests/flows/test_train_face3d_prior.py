@@ -12,14 +12,15 @@ from skimage.data import astronaut
 from flows.train_face3d_prior import run_face3d_stages, train_face3d_prior
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.loading import load_prior
+from models.face3d.dual_discriminator import DualDiscriminatorConfig
 from models.face3d.loading import load_face3d
 from models.face3d.prior_files import load_face3d_prior
-from models.face3d.prior_recipe import Face3DPriorRecipe, ViewsPhase
+from models.face3d.prior_recipe import DualPhase, Face3DPriorRecipe, ViewsPhase
 from reage.errors import FaceError, RegistryError
 from reage.posed_faces import PosedFaceSet
 from reage.registry.priors import find_prior
 from reage.registry.triplane_priors import find_triplane_prior, register_triplane_prior
-from reage.training_curve import read_curve
+from reage.training_curve import of_stage, read_curve
 
 
 def silent(*told: object) -> None:
@@ -43,6 +44,8 @@ def recipe(tiny_face3d_config) -> Face3DPriorRecipe:
             ViewsPhase(steps=2, **shared),
             ViewsPhase(steps=2, refine=True, likeness=0.3, **shared),
         ),
+        discriminator=DualDiscriminatorConfig(channels=(8, 8, 8, 4), condition_size=8),
+        dual=(DualPhase(steps=4, warm_up=1, sampled_share=0.5, r1_every=2, **shared),),
     )
 
 
@@ -82,28 +85,36 @@ def test_what_is_published_loads_and_says_what_it_is(trained: Path, recipe) -> N
     assert prior.encode(torch.zeros(1, 3, 16, 16)).isfinite().all()
     card = (trained / "prior" / "MODEL_CARD.md").read_text()
     assert recipe.prior.licence in card
-    assert "there is no adversarial stage" in card
+    assert "faces from noise" in " ".join(card.split())
     assert {"recipe.json", "curve.png"} <= {p.name for p in (trained / "prior").iterdir()}
-    assert [p.name for p in (trained / "previews").iterdir()] == ["views-00004.png"]
+    assert sorted(p.name for p in (trained / "previews").iterdir()) == [
+        "dual-00004.png",
+        "views-00004.png",
+    ]
 
 
 def test_the_curve_has_every_term(trained: Path) -> None:
-    last = read_curve(trained / "curve.jsonl")[-1]
-    assert (last.stage, last.step, last.phase) == ("views", 4, 2)
-    assert {"pixels", "depth", "opacity", "picture", "likeness"} <= set(last.terms)
+    curve = read_curve(trained / "curve.jsonl")
+    views, dual = (of_stage(curve, stage)[-1] for stage in ("views", "dual"))
+    assert (views.step, views.phase, dual.step, dual.phase) == (4, 2, 4, 1)
+    held = {"pixels", "depth", "opacity", "picture", "likeness"}
+    assert held <= set(views.terms)
+    assert {"score real", "score made", "adversarial", "density", *held} <= set(dual.terms)
 
 
+@pytest.mark.parametrize("where", ["views", "dual"])
 def test_a_run_killed_in_training_ends_with_the_same_bytes(
-    folder: Path, trained: Path, recipe, critics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    where, folder: Path, trained: Path, recipe, critics, tmp_path: Path, monkeypatch
 ) -> None:
     class Killed(Exception):
         pass
 
     def kill(stage: str, step: int, *told: object) -> None:
-        if stage == "views" and step == 3:
+        if stage == where and step == 3:
             raise Killed
 
-    monkeypatch.setattr("tasks.face3d_prior_training.SAVE_EVERY", 2)
+    for module in ("face3d_prior_training", "face3d_dual"):
+        monkeypatch.setattr(f"tasks.{module}.SAVE_EVERY", 2)
     with pytest.raises(Killed):
         run_face3d_stages(folder, recipe, critics, name="tiny", work=tmp_path, report=kill)
     run_face3d_stages(folder, recipe, critics, name="tiny", work=tmp_path, report=silent)
