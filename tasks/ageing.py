@@ -62,15 +62,16 @@ def encode_chunk(
 ) -> LatentsRef:
     """Encodes the actor's crop of every frame: latents, apparent age, crops, how sharp they are.
 
-    Kept with them is `plate`, the luma of a larger crop in 8-bit codes, by which motion is told.
-    All are 0 in takes without the actor.
+    Kept with them are `plate`, the luma of a larger crop, by which motion is told, and `faces`,
+    where the face lies in the crop, both in 8-bit codes. All are 0 in takes without the actor.
     """
 
     def produce(folder: Path) -> dict[str, Any]:
         network = loaded_prior(prior)
         parts = cast.parts(frames)
         seen: list[NDArray[np.float32]] = []
-        crops = _crops(frame_set, Cropper.of(cast, network), parts, seen)
+        cropper = Cropper.of(cast, network)
+        crops = _crops(frame_set, cropper, parts, seen)
         encoded = _blank(network, len(frames))
         shown = [frames.index_of(frame) for part in parts for frame in part]
         remaining = iter(shown)
@@ -81,6 +82,7 @@ def encode_chunk(
         for row, luminance in zip(shown, seen, strict=True):
             encoded["fineness"][row] = fineness(luminance)
             encoded["plate"][row] = codes(luminance)
+            encoded["faces"][row] = codes(cropper.face(frames.first + row))
         np.savez(folder / "latents.npz", **encoded)
         return {"num_frames": len(frames)}
 
@@ -139,7 +141,7 @@ def plan_ageing(
         offsets = mean_offsets(
             loaded_prior(prior),
             latent_adapter(adapter),
-            _crops_of(latents, [frames.first + row for row in best]),
+            _of_frames(latents, "crops", [frames.first + row for row in best]),
             steadied[best],
             source_age,
             grid,
@@ -197,9 +199,11 @@ def age_chunk(
         )
         before, after = latents_at(data, rows)
         held = None if plan.key_frame is None else FrameRange(plan.key_frame, plan.key_frame)
-        crops = _crops_of(plan.latents, held or frames)
+        crops, faces = (
+            _of_frames(plan.latents, name, held or frames) for name in ("crops", "faces")
+        )
         if held:
-            crops = np.repeat(crops, len(frames), axis=0)
+            crops, faces = (np.repeat(kept, len(frames), axis=0) for kept in (crops, faces))
         size = network.config.synthesis_size
         changes = np.lib.format.open_memmap(
             folder / "changes.npy", "w+", np.dtype(np.float32), (len(frames), size, size, 3)
@@ -208,7 +212,7 @@ def age_chunk(
         shown = np.flatnonzero(data["is_cast"][rows])
         for first in range(0, len(shown), step):
             part = shown[first : first + step]
-            batch = (filled(rows[part], step) for rows in (before, after, crops))
+            batch = (filled(rows[part], step) for rows in (before, after, crops, faces))
             changes[part] = _change(network, *batch)[: len(part)]
         changes.flush()
         return {"num_frames": len(frames)}
@@ -240,6 +244,7 @@ def _blank(prior: Prior, count: int) -> dict[str, NDArray[Any]]:
         "fineness": np.zeros((count, len(BLURS_PX)), np.float32),
         "sharpness": np.zeros(count, np.float64),
         "plate": np.zeros((count, SIDE, SIDE), np.uint8),
+        "faces": np.zeros((count, config.crop_size, config.crop_size), np.uint8),
     }
 
 
@@ -259,13 +264,15 @@ def _of_all(latents: Sequence[LatentsRef], name: str) -> NDArray[Any]:
     return np.concatenate([np.load(ref.path)[name] for ref in latents])
 
 
-def _crops_of(latents: Sequence[LatentsRef], frames: Collection[int]) -> NDArray[np.float32]:
-    """Returns the crops of some frames in rising order, (T, R, R, 3), from those of all chunks."""
+def _of_frames(
+    latents: Sequence[LatentsRef], name: str, frames: Collection[int]
+) -> NDArray[np.float32]:
+    """Returns what all chunks know under a name of some frames, in rising order, (T, ...)."""
     found = []
     for ref in latents:
         rows = [ref.frames.index_of(frame) for frame in frames if frame in ref.frames]
         if rows:
-            found.append(np.load(ref.path)["crops"][rows])
+            found.append(np.load(ref.path)[name][rows])
     return np.concatenate(found).astype(np.float32)
 
 
@@ -275,10 +282,15 @@ def _change(
     source: NDArray[np.float32],
     aged: NDArray[np.float32],
     crops: NDArray[np.float32],
+    faces: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """What turns pictures of the latents (B, L, D) at the source age into those of the aged."""
+    """What turns pictures of the latents (B, L, D) at the source age into those of the aged.
+
+    `faces` are 8-bit codes, (B, R, R).
+    """
     before, after = (prior.decode(torch.from_numpy(w).to(device())) for w in (source, aged))
-    change = prior.difference(before, after, to_tensor(crops))
+    mattes = torch.from_numpy(faces[:, None] / 255).to(device())
+    change = prior.difference(before, after, to_tensor(crops), mattes)
     return np.ascontiguousarray(change.cpu().numpy().transpose(0, 2, 3, 1))
 
 

@@ -19,6 +19,7 @@ from reage.ffhq_alignment import FacePoints, ffhq_quad
 from reage.framerange import FrameRange
 from reage.geometry import Similarity, warp_to_crop
 from reage.image import Image
+from reage.matte import face_matte
 from reage.patches import read_patches
 from reage.tracks import Track, load_track
 from reage.video import PlateInfo, probe, read_frames
@@ -122,6 +123,13 @@ def crop_from_picture(landmarks: NDArray[np.float64], alignment: Alignment) -> S
     return Similarity.fit(landmarks[list(alignment.landmark_indices)], template)
 
 
+def face_in_crop(
+    landmarks: NDArray[np.float64], crop_from_picture: Similarity, size: int
+) -> NDArray[np.float32]:
+    """Returns the matte of a face whose landmarks are those of the picture, (size, size), 0-1."""
+    return face_matte(crop_from_picture.apply(landmarks), (size, size)).full((size, size))
+
+
 def crop_from_synthesis(prior: Prior) -> Similarity:
     """Returns what takes pixel centres of synthesised crops to those of encoded crops.
 
@@ -163,6 +171,11 @@ class Cropper:
     def crop(self, frame: int, image: Image) -> Crop:
         """Returns the crop, display-referred, (R, R, 3)."""
         return self.crops(frame, image, self.size)[0]
+
+    def face(self, frame: int) -> NDArray[np.float32]:
+        """Returns where the face lies in the crop, (R, R), 0-1."""
+        landmarks = self.track.landmarks[self.track.frames.index_of(frame)]
+        return face_in_crop(landmarks, self.crop_from_plate(frame), self.size)
 
     def crops(self, frame: int, image: Image, *sizes: int) -> list[Crop]:
         """Returns the crop in several sizes, display-referred, (S, S, 3) each."""

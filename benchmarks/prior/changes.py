@@ -20,6 +20,7 @@ from models.ageing.prior import Prior, TemplateAlignment
 from reage.geometry import Similarity, warp_to_plate
 from reage.labelled_faces import LabelledPhoto, align_crop
 from reage.matte import face_matte
+from tasks.crops import face_in_crop
 
 BATCH = 16
 Picture = NDArray[np.uint8]
@@ -48,6 +49,9 @@ class PriorChanges:
         aligned = [aligned_crop(face, template_of(prior)) for face in faces]
         self.crop_from_picture = [similarity for _, similarity in aligned]
         self.crops = np.stack([crop for crop, _ in aligned])
+        told = zip(faces, self.crop_from_picture, strict=True)
+        mattes = [face_in_crop(f.landmarks, place, self.crops.shape[1]) for f, place in told]
+        self._mattes = torch.from_numpy(np.stack(mattes)[:, None])
         self._crops = (torch.from_numpy(self.crops).permute(0, 3, 1, 2) * 2 - 1).contiguous()
         with torch.inference_mode():
             chunks = self._crops.split(BATCH)
@@ -70,7 +74,8 @@ class PriorChanges:
             aged = self._decoded_at(number, ages, target_age)
             sources = self._sources.split(BATCH)[number]
             crops = self._crops.split(BATCH)[number]
-            parts.append(self._prior.difference(sources, aged, crops))
+            mattes = self._mattes.split(BATCH)[number]
+            parts.append(self._prior.difference(sources, aged, crops, mattes))
         return np.ascontiguousarray(torch.cat(parts).permute(0, 2, 3, 1).numpy())
 
     def _decoded_at(self, number: int, ages: Tensor, target_age: float | None) -> Tensor:

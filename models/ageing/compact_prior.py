@@ -262,7 +262,9 @@ class CompactPrior(Prior):
         """Synthesises crops (B, 3, R, R), about [-1, 1], from w_plus (B, L, D)."""
         return self.synthesis(w_plus)
 
-    def difference(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
+    def difference(
+        self, source: Tensor, aged: Tensor, crops: Tensor, faces: Tensor | None = None
+    ) -> Tensor:
         """Returns what turns crops into what they would be at the target age, display units.
 
         The mean of `drawn` of the crops and of their mirror images: a network has a better hand,
@@ -275,7 +277,7 @@ class CompactPrior(Prior):
         if self.finish is not None:
             mirrored = self.drawn(source.flip(3), aged.flip(3), crops.flip(3)).flip(3)
             change = (change + mirrored) / 2 * border_ramp(change.shape[-1]).to(change)
-        return tone_kept(change)
+        return tone_kept(change, faces)
 
     def drawn(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
         """Returns `difference` of one mirroring.

@@ -192,13 +192,20 @@ class Prior(nn.Module, ABC):
         age = source_age.clamp(self.config.min_age, self.config.max_age)
         return self.ageing_offset(crops, w_plus, age, age)
 
-    def change(self, crops: Tensor, source_age: Tensor, target_age: Tensor) -> Tensor:
+    def change(
+        self,
+        crops: Tensor,
+        source_age: Tensor,
+        target_age: Tensor,
+        faces: Tensor | None = None,
+    ) -> Tensor:
         """Returns what re-ages crops: to be added to them, in display units (0-1 scale).
 
         Args:
             crops: RGB in [-1, 1], (B, 3, R, R).
             source_age: Years, (B,).
             target_age: Years, (B,).
+            faces: Where the faces lie in the crops; see `difference`.
 
         Returns:
             Float32, (B, 3, S, S), in [-1, 1]; 0 everywhere where the ages agree.
@@ -207,9 +214,11 @@ class Prior(nn.Module, ABC):
         resting = self.source_offset(crops, w_plus, source_age)
         offset = self.ageing_offset(crops, w_plus, source_age, target_age)
         source, aged = self.decode(w_plus + resting), self.decode(w_plus + offset)
-        return self.difference(source, aged, crops)
+        return self.difference(source, aged, crops, faces)
 
-    def difference(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
+    def difference(
+        self, source: Tensor, aged: Tensor, crops: Tensor, faces: Tensor | None = None
+    ) -> Tensor:
         """Returns what re-ages crops, as `change` does, from what was synthesised of them.
 
         Args:
@@ -217,6 +226,8 @@ class Prior(nn.Module, ABC):
             aged: The same at the target age.
             crops: RGB in [-1, 1], (B, 3, R, R), to which the change is to be added; a prior that
                 draws on them may need them.
+            faces: Where the faces lie in the crops, (B, 1, R, R), 0-1, for a prior that treats a
+                face as a whole; without them, where faces lie as a rule.
 
         Returns:
             Float32, (B, 3, S, S), display units.

@@ -11,6 +11,7 @@ from benchmarks.prior.sheet import people_shown
 from models.ageing.compact_prior import CompactPrior, tiny_config
 from models.ageing.prior import TemplateAlignment
 from reage.labelled_faces import LabelledPhoto
+from tasks.crops import face_in_crop
 
 SIZE = 32
 
@@ -42,10 +43,18 @@ def prior():
 
 
 def test_changes_with_readings_kept_equal_the_priors_own(prior):
-    changes = PriorChanges(prior, [_face(_photo(age)) for age in (30, 50)])
+    faces = [_face(_photo(age)) for age in (30, 50)]
+    changes = PriorChanges(prior, faces)
     crops = torch.from_numpy(changes.crops).permute(0, 3, 1, 2) * 2 - 1
     target = torch.tensor([70.0, 70.0])
-    wanted = prior.change(crops, torch.from_numpy(changes.source_ages), target)
+    told = zip(faces, changes.crop_from_picture, strict=True)
+    mattes = [face_in_crop(f.landmarks, place, crops.shape[-1]) for f, place in told]
+    wanted = prior.change(
+        crops,
+        torch.from_numpy(changes.source_ages),
+        target,
+        torch.from_numpy(np.stack(mattes)[:, None]),
+    )
     got = changes.at(70.0)
     assert np.abs(got).max() > 1e-3
     np.testing.assert_allclose(got, wanted.permute(0, 2, 3, 1).numpy(), atol=1e-5)

@@ -42,6 +42,19 @@ def test_tone_is_kept_and_structure_stays() -> None:
     assert not tone_kept(torch.zeros(1, 3, 64, 64)).any()
 
 
+def test_tone_is_kept_where_the_faces_lie() -> None:
+    generator = torch.Generator().manual_seed(0)
+    faces = torch.zeros(3, 1, 64, 64)
+    faces[0, :, 10:50, 20:44] = 1
+    faces[1, :, 20:60, 8:40] = 0.5
+    change = torch.randn(3, 3, 64, 64, generator=generator) + 0.2
+    kept = tone_kept(change, faces)
+    assert (kept * faces).mean(dim=(2, 3)).abs().max() < 1e-6
+    assert (tone_kept(change) * faces).mean(dim=(2, 3))[:2].abs().max() > 1e-3
+    assert torch.equal(kept[2], change[2]), "no face, nothing taken"
+    assert torch.equal(kept[0, :, :8], change[0, :, :8]), "beside the face nothing is taken"
+
+
 @pytest.mark.parametrize("weight", [border_ramp, eye_weight, face_weight, surroundings_weight])
 def test_weights_first_asked_for_in_inference_can_be_trained_with(
     weight: Callable[[int], torch.Tensor],

@@ -42,7 +42,8 @@ def latents_of(tmp_path):
     """Writes latents as `encode_chunk` does, in two chunks."""
 
     def make(w_plus, apparent_age, crops, fine):
-        refs = []
+        refs, faces = [], np.zeros(crops.shape[:3], np.uint8)
+        faces[:, crops.shape[1] // 4 :, : crops.shape[2] // 2] = 255
         for frames in FRAMES.chunks(10):
             rows = [FRAMES.index_of(f) for f in frames]
             path = tmp_path / f"latents_{len(list(tmp_path.iterdir()))}.npz"
@@ -53,6 +54,7 @@ def latents_of(tmp_path):
                 apparent_age=ages,
                 crops=crops[rows],
                 fineness=fine[rows],
+                faces=faces[rows],
                 sharpness=[crop_sharpness(crop) for crop in crops[rows]],
             )
             refs.append(LatentsRef(path=str(path), digest=path.stem, frames=frames))

@@ -96,7 +96,9 @@ def test_strength_0_is_the_prior_and_strength_1_the_adapter_to_the_bit(
     with torch.inference_mode():
         decoded = [network.decode(torch.from_numpy(w)) for w in latents]
         crops = np.load(ref.latents[0].path)["crops"][:8]
-        alone = network.difference(*decoded, to_tensor(crops)).permute(0, 2, 3, 1).numpy()
+        mattes = torch.from_numpy(np.load(ref.latents[0].path)["faces"][:8, None] / 255)
+        alone = network.difference(*decoded, to_tensor(crops), mattes)
+        alone = alone.permute(0, 2, 3, 1).numpy()
     assert np.array_equal(changes(followed(1), adapter)[:8], alone)
 
 

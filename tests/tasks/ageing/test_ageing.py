@@ -38,7 +38,13 @@ def test_encoding_is_what_the_prior_says_of_the_crops(two_faces, tiny_prior, net
         np.testing.assert_allclose(saved["w_plus"], network.encode(images).cpu(), atol=1e-5)
         ages = network.estimate_age(images).cpu()
     np.testing.assert_allclose(saved["apparent_age"], ages, atol=1e-3)
-    assert saved["crops"].shape == (3, network.config.crop_size, network.config.crop_size, 3)
+    size = network.config.crop_size
+    assert saved["crops"].shape == (3, size, size, 3)
+    assert saved["faces"].shape == (3, size, size)
+    _, columns = np.nonzero(saved["faces"][0] > 127)
+    assert abs(columns.mean() / size - 0.5) < 0.1
+    assert np.ptp(columns) > 0.5 * size
+    assert not saved["faces"][0, -2:, :2].any()
 
 
 def test_frame_is_encoded_the_same_in_a_chunk_of_any_length(two_faces, compact_prior, workspace):
@@ -167,7 +173,11 @@ def test_change_follows_the_age_curve_frame_by_frame(plan, network, tiny_prior, 
         before = network.decode(torch.from_numpy(saved["w_plus"][rows]))
         after = network.decode(torch.from_numpy(saved["w_plus"][rows] + offsets))
         crops = np.concatenate([np.load(part.path)["crops"] for part in ref.latents])[rows]
-        change = network.difference(before, after, to_tensor(crops))
+        faces = np.concatenate([np.load(part.path)["faces"] for part in ref.latents])[rows]
+        mattes = torch.from_numpy(faces[:, None] / 255)
+        change = network.difference(before, after, to_tensor(crops), mattes)
+    within = (change.cpu() * mattes).mean(dim=(2, 3)).abs().max()
+    assert within < 1e-6, "no face is lightened or tinted as a whole"
     expected = change.permute(0, 2, 3, 1).cpu().numpy()
     np.testing.assert_allclose(changes[rows], expected, atol=1e-5)
     size = np.abs(changes).mean(axis=(1, 2, 3))
