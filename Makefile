@@ -98,8 +98,8 @@ bench-tolerances: $(STAMP) ## what good and bad nights forget, and the gate lets
 bench-mli: $(STAMP) ## loss and error between a network's start and end: plateaus, biases, depth, scale
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.mli
 
-bench-my3dgen: $(STAMP) ## personalise a 3D generator on synthetic actors: full against ranks 1, 2, 4, 8: [PRIOR=<folder>]
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.my3dgen $(if $(PRIOR),--prior $(PRIOR))
+bench-my3dgen: $(STAMP) ## personalise a 3D generator on synthetic actors: full against ranks 1, 2, 4, 8: [PRIOR=<name or folder> DATA=<utkface folder>]
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.my3dgen $(if $(PRIOR),--prior $(PRIOR)) $(if $(DATA),--data $(DATA))
 
 bench-mytm: $(STAMP) ## compare ways of personalising: DATA=<utkface folder> JUDGES=<evaluators folder> [COLLECTION=<actor.yaml>]
 	$(BIN)/python -m benchmarks.mytm --data $(DATA) --judges $(JUDGES) $(addprefix --collection ,$(COLLECTION))

@@ -1,13 +1,14 @@
 """Compares ways of making a tri-plane generator one person's, on actors whose truth is known.
 
     make bench-my3dgen
-    make bench-my3dgen PRIOR=<folder of a 3D prior>
+    make bench-my3dgen PRIOR=<name or folder of a 3D prior> [DATA=<labelled photographs>]
 
 An actor is the prior with hidden changes of its weights. They are photographed 10 and 50 times, in
 any pose, with a camera's grain and tint; the prior is then personalised on the photographs, and
 judged on looks and cameras that none of them shows, against the truth. Ways: not at all, all
 personal parts at the published rate and at a quarter of it, and ranks 1, 2, 4 and 8. Rows are kept
-as they come: a killed run goes on with what is missing.
+as they come: a killed run goes on with what is missing. A prior that maps noise to no face, as the
+one that comes with Reage, takes its people from photographs.
 """
 
 import argparse
@@ -18,15 +19,18 @@ import torch
 from rich.console import Console
 
 from benchmarks.my3dgen.actors import KINDS, Actor, seeded_prior
+from benchmarks.my3dgen.people import People, PhotographedPeople, SampledPeople
 from benchmarks.my3dgen.rows import WAYS, Bench
 from benchmarks.my3dgen.sheet import draw_plot, draw_sheet
 from benchmarks.my3dgen.summary import printed, summary, verdicts
 from benchmarks.record import record
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.loading import load_prior
-from models.eg3d.checkpoint import load_triplane_generator
 from models.eg3d.generator import TriPlaneGenerator
+from models.face3d.loading import load_face3d
+from models.face3d.prior_files import KIND, load_face3d_prior
 from reage.registry.priors import find_prior
+from reage.registry.triplane_priors import find_triplane_prior
 
 IMAGES = Path("docs/images")
 COUNTS = (10, 50)
@@ -35,7 +39,8 @@ COUNTS = (10, 50)
 def main() -> None:
     """Trains, judges, prints and records."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prior", type=Path, help="folder with config.json and weights")
+    parser.add_argument("--prior", help="name or folder of a 3D prior; a seeded one without it")
+    parser.add_argument("--data", type=Path, help="labelled photographs, for who a prior knows")
     parser.add_argument("--actors", type=int, default=3, help="of each kind")
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--batch-size", type=int, default=2)
@@ -46,8 +51,8 @@ def main() -> None:
     torch.set_num_threads(1)
     networks = load_prior(find_prior().folder, {})
     assert isinstance(networks, CompactPrior)
-    prior, name = opened(options.prior)
-    bench = Bench(prior, networks, options.steps, options.batch_size, options.views)
+    prior, people, name = opened(options.prior, options.data)
+    bench = Bench(prior, people, networks, options.steps, options.batch_size, options.views)
     settings = {
         "prior": name,
         "steps": options.steps,
@@ -59,18 +64,25 @@ def main() -> None:
     figures |= {"verdicts": verdicts(figures["summary"]), "rows": rows}
     printed(figures, Console())
     if not options.no_record:
-        record("my3dgen", figures)
-        draw_plot(figures["summary"], IMAGES / "my3dgen.png")
-        draw_sheet(bench, IMAGES / "my3dgen-sheet.png")
+        kept = "my3dgen" if options.prior is None else f"my3dgen-{name}"
+        record(kept, figures)
+        draw_plot(figures["summary"], IMAGES / f"{kept}.png")
+        draw_sheet(bench, IMAGES / f"{kept}-sheet.png")
 
 
-def opened(folder: Path | None) -> tuple[TriPlaneGenerator, str]:
-    """Returns the generator of a folder, or the seeded one, and what to call it."""
-    if folder is None:
-        return seeded_prior(), "seeded"
-    described = json.loads((folder / "config.json").read_text())
-    sizes = described["config"]["sizes"]
-    return load_triplane_generator(folder / "weights.safetensors", sizes), folder.name
+def opened(prior: str | None, data: Path | None) -> tuple[TriPlaneGenerator, People, str]:
+    """Returns a prior's generator, or the seeded one, who it knows, and what to call it."""
+    if prior is None:
+        seeded = seeded_prior()
+        return seeded, SampledPeople(seeded), "seeded"
+    found = find_triplane_prior(prior)
+    if found.kind != KIND:
+        generator = load_face3d(found.folder, found.kind, None).generator
+        return generator, SampledPeople(generator), found.name
+    if data is None:
+        raise SystemExit(f"--data: got none, expected labelled photographs: {prior} has no others")
+    face3d = load_face3d_prior(found.folder)
+    return face3d.generator, PhotographedPeople.of(face3d, data), found.name
 
 
 def all_rows(
@@ -83,7 +95,7 @@ def all_rows(
     rows = []
     for seed in range(actors):
         for kind in KINDS:
-            actor = Actor.hidden_in(bench.prior, kind, seed=seed)
+            actor = Actor.hidden_in(bench.prior, bench.people, kind, seed=seed)
             for count in COUNTS:
                 for way in WAYS:
                     key = f"{kind}, {count}, {seed}, {way}"

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.golden_recipe import triplane_weights
+from benchmarks.my3dgen.people import People
 from models.ageing.personal_pass import PhotoBatch
-from models.eg3d.camera import frontal_label, posed_label
+from models.eg3d.camera import posed_label
 from models.eg3d.config import RenderingConfig, SuperresolutionConfig, TriPlaneConfig
 from models.eg3d.generator import TriPlaneGenerator
 from models.lora.adapter import LowRankAdapter, adaptable_layers, small_parameters
@@ -67,16 +68,20 @@ class Actor:
     Attributes:
         truth: Their own generator.
         latent: The middle of their looks, (L, D).
+        people: Whom looks lead towards.
         seed: Of all that is drawn of them.
     """
 
     truth: TriPlaneGenerator
     latent: Tensor
+    people: People
     seed: int
 
     @classmethod
-    def hidden_in(cls, prior: TriPlaneGenerator, kind: Kind, *, seed: int) -> "Actor":
-        """Changes a copy of a generator at random, by layers of `kind`."""
+    def hidden_in(
+        cls, prior: TriPlaneGenerator, people: People, kind: Kind, *, seed: int
+    ) -> "Actor":
+        """Makes one of a prior's people; changes a copy of it at random, by layers of `kind`."""
         chance = torch.Generator().manual_seed(1000 + seed)
         truth = copy.deepcopy(prior)
         changed = _low_rank_changes(truth, chance) if kind == "low rank" else {}
@@ -89,15 +94,13 @@ class Actor:
             for own in small_parameters(truth).values():
                 spread = float(own.std()) if own.numel() > 1 else float(own.abs())
                 own.add_(_OWN_CHANGE * spread * torch.randn(own.shape, generator=chance))
-        z = torch.randn(1, prior.config.latent_size, generator=chance)
-        latent = prior.latents(z, frontal_label(), psi=_TRUNCATION)[0]
-        return cls(truth, latent, seed)
+        latent = people.latents(1, chance, psi=_TRUNCATION)[0]
+        return cls(truth, latent, people, seed)
 
     def looks(self, count: int, *, seed: int) -> Tensor:
         """Returns latents of the person, (count, L, D), the same for the same seed."""
         chance = torch.Generator().manual_seed(10 * self.seed + seed)
-        z = torch.randn(count, self.latent.shape[1], generator=chance)
-        others = self.truth.latents(z, frontal_label().expand(count, -1), psi=_TRUNCATION)
+        others = self.people.latents(count, chance, psi=_TRUNCATION)
         return torch.lerp(self.latent.expand_as(others), others, _LOOK)
 
     @torch.no_grad()

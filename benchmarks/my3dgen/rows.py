@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.my3dgen.actors import Actor
+from benchmarks.my3dgen.people import People
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.critics import critics_of
 from models.ageing.personal_pass import PhotoBatch
@@ -43,12 +44,14 @@ class Bench:
 
     Attributes:
         prior: Everybody's generator.
+        people: Who it knows.
         networks: Of the compact prior: the embedder judges, features stand in for LPIPS.
         steps, batch_size: Of every training.
         num_views: That are judged.
     """
 
     prior: TriPlaneGenerator
+    people: People
     networks: CompactPrior
     steps: int
     batch_size: int
@@ -103,13 +106,11 @@ class Bench:
 
     @torch.no_grad()
     def _mean_embedding(self) -> Tensor:
-        z = torch.randn(
-            _STRANGERS, self.prior.config.latent_size, generator=torch.Generator().manual_seed(7)
-        )
+        latents = self.people.latents(_STRANGERS, torch.Generator().manual_seed(7))
         found = []
-        for part in z.split(_AT_ONCE):
+        for part in latents.split(_AT_ONCE):
             camera = frontal_label().expand(len(part), -1)
-            identity = self.prior.identity(self.prior.latents(part, camera))
+            identity = self.prior.identity(part)
             picture = self.prior.view(identity, camera, sampling="even")
             found.append(self.networks.embedder(picture))
         return torch.cat(found).mean(dim=0)

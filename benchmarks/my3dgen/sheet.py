@@ -54,7 +54,7 @@ def draw_sheet(bench: Bench, path: Path) -> None:
     """Draws novel views of one actor of each kind: the truth, and ways of coming to it."""
     rows = []
     for kind in KINDS:
-        actor = Actor.hidden_in(bench.prior, kind, seed=0)
+        actor = Actor.hidden_in(bench.prior, bench.people, kind, seed=0)
         views, photos = actor.novel_views(_SHOWN_VIEWS), actor.photographs(10)
         rows.append((f"truth, {kind}", views.crops))
         for way in (ORIGINAL, FULL, "rank 1"):
