@@ -10,9 +10,7 @@ supplement (non-saturating loss, R1, density regularisation).
 Shapes: B batch, L style layers, D latent size, P points.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -24,20 +22,11 @@ from models.eg3d.generator import Identity
 from models.face3d.dual_discriminator import DualDiscriminator, DualPicture
 from models.face3d.prior import Face3DPrior
 from models.face3d.prior_recipe import DualPhase, Face3DPriorRecipe
-from models.training import (
-    AveragedWeights,
-    Draw,
-    Report,
-    Terms,
-    chance_on,
-    descend_all,
-    run_loop,
-    scheduled_rate,
-)
+from models.training import Draw, Report, Terms, chance_on, descend_all, scheduled_rate
 from reage.posed_faces import PosedFaceSet
-from reage.training_curve import CURVE_NAME, StageCurve
-from tasks.face3d_terms import LARGEST_NORM, SAVE_EVERY, Weighted, view_terms
-from tasks.gpu import device, on_cpu
+from tasks.face3d_loop import Saved, run_averaged
+from tasks.face3d_terms import LARGEST_NORM, Weighted, view_terms
+from tasks.gpu import device
 from tasks.turned_views import Photographs, draw_photographs, draw_views
 
 _POINTS = 1000  # at which densities are compared
@@ -175,7 +164,7 @@ def train_dual(
     recipe: Face3DPriorRecipe,
     folder: Path,
     report: Report,
-    saved: Callable[[Face3DPrior, int], None] | None = None,
+    saved: Saved | None = None,
 ) -> Face3DPrior:
     """Trains a prior on against a dual discriminator; returns the average of its weights.
 
@@ -189,34 +178,24 @@ def train_dual(
     discriminator = DualDiscriminator(recipe.discriminator).to(where)
     game = DualGame(prior, discriminator, critics.requires_grad_(False).eval().to(where))
     draw = Draw(faces.crops, faces.ages, faces.training, seed=recipe.seed, stage="dual")
-    averaged = AveragedWeights(prior, decay=0.995)
-    mean = cast(Face3DPrior, averaged.network)
-    prior.train()
-    prior.encoder.trunk.eval()  # as in views
 
     def step(number: int) -> Terms:
         phase, since, remaining = phases.at(number)
-        terms = game.step(
-            DualBatch(faces, draw, phase, where),
-            phase,
-            number=since,
-            rate=scheduled_rate(since, remaining),
-        )
-        averaged.update(prior, step=number)
-        return terms
+        batch, rate = DualBatch(faces, draw, phase, where), scheduled_rate(since, remaining)
+        return game.step(batch, phase, number=since, rate=rate)
 
-    run_loop(
-        folder / "dual.pt",
+    return run_averaged(
+        prior,
         step,
-        steps=phases.steps,
+        folder=folder,
+        phases=phases,
         draw=draw,
-        parts={"prior": prior, "averaged": mean, "discriminator": discriminator},
+        stage="dual",
+        others={"discriminator": discriminator},
         optimisers=[game.optimiser, game.opponent],
-        report=StageCurve(folder / CURVE_NAME, report, phase_of=phases.number),
-        saved=(lambda done: saved(on_cpu(mean), done)) if saved else None,
-        save_every=SAVE_EVERY,
+        report=report,
+        saved=saved,
     )
-    return on_cpu(mean)
 
 
 def _values(terms: Weighted) -> dict[str, float]:

@@ -5,9 +5,7 @@ like itself, or by another one, where it must look like the photograph on the su
 (reage/head). Depth is learnt from the same surface.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -15,20 +13,11 @@ from models.ageing.compact_prior import CompactPrior
 from models.ageing.recipe import Phases
 from models.face3d.prior import Face3DPrior
 from models.face3d.prior_recipe import Face3DPriorRecipe
-from models.training import (
-    AveragedWeights,
-    Draw,
-    Report,
-    Terms,
-    chance_on,
-    descend_all,
-    run_loop,
-    scheduled_rate,
-)
+from models.training import Draw, Report, Terms, chance_on, descend_all, scheduled_rate
 from reage.posed_faces import PosedFaceSet
-from reage.training_curve import CURVE_NAME, StageCurve
-from tasks.face3d_terms import LARGEST_NORM, SAVE_EVERY, view_terms
-from tasks.gpu import device, on_cpu
+from tasks.face3d_loop import Saved, run_averaged
+from tasks.face3d_terms import LARGEST_NORM, view_terms
+from tasks.gpu import device
 from tasks.turned_views import draw_views
 
 
@@ -39,7 +28,7 @@ def train_views(
     recipe: Face3DPriorRecipe,
     folder: Path,
     report: Report,
-    saved: Callable[[Face3DPrior, int], None] | None = None,
+    saved: Saved | None = None,
 ) -> Face3DPrior:
     """Trains encoder and generator together; returns the average of their weights.
 
@@ -55,11 +44,7 @@ def train_views(
     phases, where = Phases(recipe.views), device()
     prior, critics = prior.to(where), critics.requires_grad_(False).eval().to(where)
     draw = Draw(faces.crops, faces.ages, faces.training, seed=recipe.seed, stage="views")
-    averaged = AveragedWeights(prior, decay=0.995)
-    mean = cast(Face3DPrior, averaged.network)
     optimiser = torch.optim.Adam(prior.parameters(), betas=(0.8, 0.99))
-    prior.train()
-    prior.encoder.trunk.eval()  # batches are too small to take statistics from
 
     def step(number: int) -> Terms:
         phase, since, remaining = phases.at(number)
@@ -76,18 +61,17 @@ def train_views(
         torch.stack([weight * term for weight, term in terms.values()]).sum().backward()
         rate = phase.learning_rate * scheduled_rate(since, remaining)
         descend_all(optimiser, learning_rate=rate, largest_norm=LARGEST_NORM)
-        averaged.update(prior, step=number)
         return {name: term.item() for name, (_, term) in terms.items()}
 
-    run_loop(
-        folder / "views.pt",
+    return run_averaged(
+        prior,
         step,
-        steps=phases.steps,
+        folder=folder,
+        phases=phases,
         draw=draw,
-        parts={"prior": prior, "averaged": mean},
+        stage="views",
+        others={},
         optimisers=[optimiser],
-        report=StageCurve(folder / CURVE_NAME, report, phase_of=phases.number),
-        saved=(lambda done: saved(on_cpu(mean), done)) if saved else None,
-        save_every=SAVE_EVERY,
+        report=report,
+        saved=saved,
     )
-    return on_cpu(mean)

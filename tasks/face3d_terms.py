@@ -17,7 +17,6 @@ from models.losses import feature_distance, pyramid_l1
 from tasks.turned_views import Views
 
 LARGEST_NORM = 10.0  # of all gradients together
-SAVE_EVERY = 50
 # Where the embedder's own crops lie in those of a 3D prior: zoom, and shift down, in half sizes.
 _EMBEDDED_ZOOM, _EMBEDDED_SHIFT = 0.85, -0.03
 Weighted = dict[str, tuple[float, Tensor]]  # terms by name: weight and value

@@ -113,8 +113,7 @@ def test_a_run_killed_in_training_ends_with_the_same_bytes(
         if stage == where and step == 3:
             raise Killed
 
-    for module in ("face3d_prior_training", "face3d_dual"):
-        monkeypatch.setattr(f"tasks.{module}.SAVE_EVERY", 2)
+    monkeypatch.setattr("tasks.face3d_loop.SAVE_EVERY", 2)
     with pytest.raises(Killed):
         run_face3d_stages(folder, recipe, critics, name="tiny", work=tmp_path, report=kill)
     run_face3d_stages(folder, recipe, critics, name="tiny", work=tmp_path, report=silent)
