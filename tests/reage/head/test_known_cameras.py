@@ -12,6 +12,7 @@ from reage.faces import FaceFinder
 from reage.geometry import Similarity
 from reage.head.camera import FOCAL, HeadCamera, canonical_face, pose_face
 from reage.head.crop import crop_similarity, cut_crop
+from reage.head.surface import turn_head
 
 PHOTOGRAPH_PX = 420.0  # of the face's crop in the photograph
 
@@ -140,6 +141,24 @@ def test_rendered_face_is_seen_to_turn_the_way_it_was_turned(finder, photograph)
         found = posed(finder, picture).camera
         assert turned_apart(found.camera_to_world, known.camera_to_world) < 9
         assert np.sign(round(found.angles[0] / 5)) == np.sign(yaw)
+
+
+@pytest.mark.parametrize("pitch", [-8, 0, 8])
+def test_camera_above_or_below_a_rendered_head_is_found_within_two_degrees(
+    finder, photograph, pitch
+):
+    """From aside a head rendered on its own mesh is read as turned a quarter too little."""
+    size, found = 320, finder.detect(photograph)[0]
+    face = pose_face(found.landmarks, found.depths)
+    crop = np.clip(cut_crop(photograph, face, size), 0, 255).astype(np.uint8)
+    own_yaw, own_pitch = face.camera.angles
+    known = HeadCamera.towards(own_yaw, own_pitch + pitch)
+    places = turn_head(face, known, size=size).places * size - 0.5
+    picture = cv2.remap(
+        crop, places[..., 0], places[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    seen = posed(finder, picture).camera
+    assert turned_apart(seen.camera_to_world, known.camera_to_world) < 2
 
 
 def test_cut_crop_samples_the_photograph_where_the_similarity_says():
