@@ -67,7 +67,9 @@ def main() -> None:
         kept = "my3dgen" if options.prior is None else f"my3dgen-{name}"
         record(kept, figures)
         draw_plot(figures["summary"], IMAGES / f"{kept}.png")
-        draw_sheet(bench, IMAGES / f"{kept}-sheet.png")
+        # What is drawn of people's photographs is for one's own eyes.
+        place = IMAGES if isinstance(people, SampledPeople) else options.rows.parent
+        draw_sheet(bench, place / f"{kept}-sheet.png")
 
 
 def opened(prior: str | None, data: Path | None) -> tuple[TriPlaneGenerator, People, str]:
