@@ -146,6 +146,7 @@ class Draw:
         crops: uint8, (N, R, R, 3).
         ages: Years, (N,).
         training: Rows that may be drawn.
+        where: Device that crops are given on; the CPU by default.
     """
 
     def __init__(
@@ -156,7 +157,9 @@ class Draw:
         *,
         seed: int,
         stage: str,
+        where: torch.device | None = None,
     ) -> None:
+        self.where = where or torch.device("cpu")
         self._crops, self._seed = crops, [seed, *stage.encode()]
         self.training = training
         bins = np.clip((ages[training] - 14) // 4, 0, 25)
@@ -178,8 +181,8 @@ class Draw:
 
     def crops(self, rows: NDArray[np.int64], *, mirrored: bool = True) -> Tensor:
         """Returns crops (B, 3, R, R), [-1, 1], half of them mirrored."""
-        crops = to_crops(self._crops[rows])
-        flip = torch.from_numpy(self.rng.random(len(rows)) < 0.5 * mirrored)
+        crops = to_crops(self._crops[rows]).to(self.where)
+        flip = torch.from_numpy(self.rng.random(len(rows)) < 0.5 * mirrored).to(self.where)
         return torch.where(flip[:, None, None, None], crops.flip(3), crops)
 
 

@@ -55,7 +55,7 @@ class Adversary(Game[AdversarySettings]):
             )
             latents = torch.cat([w_plus, w_plus + offset])
             source, aged = self.prior.synthesis(latents, size=self.settings.size).chunk(2)
-        change = (aged - source) * border_ramp(aged.shape[-1])
+        change = (aged - source) * border_ramp(aged.shape[-1]).to(aged.device)
         return Rendered.of(batch.crops, source, change, change)
 
     def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:

@@ -19,7 +19,7 @@ from models.face.trunk import Trunk
 from models.losses import hinge_discriminator_loss
 from models.ops.shrink import shrunk
 from models.training import Augmentation, augment
-from tasks.gpu import mixed_precision
+from tasks.gpu import device, mixed_precision
 
 SEEN = Augmentation(shift=0.05, turn=0.08, zoom=0.06, colour=0.06, soften=0.4, erase=0.3, noise=0)
 SEEN_FINE = replace(SEEN, soften=0.0, erase=0.0)
@@ -145,7 +145,7 @@ def new_reader(prior: CompactPrior) -> WindowReader:
         places=PLACES,
     )
     reader.trunk.load_state_dict(prior.regressor.trunk.state_dict())
-    return reader.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return reader.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def windows(crops: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

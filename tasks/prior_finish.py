@@ -21,7 +21,7 @@ from models.ops.shrink import shrunk
 from models.training import Draw, Report, Terms, augment, descend, run_loop, scheduled_rate
 from reage.face_set import FaceSet
 from reage.training_curve import CURVE_NAME, StageCurve
-from tasks.gpu import mixed_precision
+from tasks.gpu import device, mixed_precision
 from tasks.prior_discriminators import SEEN_FINE, Discriminators, new_reader, windows
 from tasks.prior_game import Batch, Game, Rendered, Sampler, Scores, Weighted, play
 from tasks.prior_preview import AGES, PriorPreview
@@ -61,7 +61,7 @@ class Finishing(Game[FinishSettings]):
                 offset = prior.ageing_offset(crops, w_plus, batch.source_ages, batch.target_ages)
                 source, aged = prior.synthesis(torch.cat([w_plus, w_plus + offset])).chunk(2)
             finished = 2 * prior.drawn(source, aged, crops)
-        decoded = (aged - source) * border_ramp(aged.shape[-1])
+        decoded = (aged - source) * border_ramp(aged.shape[-1]).to(aged.device)
         return Rendered.of(crops, source, decoded, finished)
 
     def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
@@ -82,7 +82,9 @@ def train_reader(
 ) -> None:
     """Trains a reader of windows on those of training photographs."""
     stage = recipe.windows
-    draw = Draw(faces.crops, faces.ages, faces.training, seed=recipe.seed, stage="windows")
+    draw = Draw(
+        faces.crops, faces.ages, faces.training, seed=recipe.seed, stage="windows", where=device()
+    )
     optimiser = torch.optim.AdamW(reader.parameters(), weight_decay=0.05)
     ages = torch.from_numpy(faces.ages).float()
 
@@ -92,7 +94,7 @@ def train_reader(
         seen, middles = windows(crops, draw.generator)
         with mixed_precision(seen):
             logits = reader(seen, middles)
-        years = ages[rows].repeat(2)
+        years = ages[rows].repeat(2).to(draw.where)
         read = (logits.softmax(dim=1) * reader.years).sum(dim=1)
         loss = age_distribution_loss(logits, read, years, years=reader.years)
         rate = stage.learning_rate * scheduled_rate(number, stage.steps)

@@ -23,7 +23,7 @@ from models.ops.shrink import shrunk
 from models.training import AveragedWeights, Draw, Report, Terms, run_loop, scheduled_rate
 from reage.face_set import FaceSet
 from reage.training_curve import CURVE_NAME, StageCurve
-from tasks.gpu import mixed_precision
+from tasks.gpu import device, mixed_precision
 from tasks.prior_discriminators import Discriminators, RealFaces
 from tasks.prior_preview import PriorPreview
 
@@ -51,7 +51,9 @@ class Sampler:
     ) -> None:
         """Takes faces (N), the stage's name, and apparent ages (N,) and cell weights (N, M)."""
         self.stage = stage
-        self.draw = Draw(faces.crops, faces.ages, faces.training, seed=seed, stage=stage)
+        self.draw = Draw(
+            faces.crops, faces.ages, faces.training, seed=seed, stage=stage, where=device()
+        )
         self._read_ages, self._cells = readings
         self._ages = (self._read_ages + torch.from_numpy(faces.ages)) / 2
 
@@ -64,17 +66,16 @@ class Sampler:
         young = self._uniform(settings.min_target, settings.young_age, count)
         chosen = torch.from_numpy(draw.rng.random(count) < settings.young_share)
         others = self._uniform(settings.min_target, settings.max_target, count)
+        wrong = wrong_ages(self._ages[real], others, apart_years=settings.wrong_age_years)
         return Batch(
             crops=draw.crops(rows),
-            source_ages=self._read_ages[rows],
-            cells=self._cells[rows],
-            target_ages=torch.where(chosen, young, anything),
+            source_ages=self._read_ages[rows].to(draw.where),
+            cells=self._cells[rows].to(draw.where),
+            target_ages=torch.where(chosen, young, anything).to(draw.where),
             real=RealFaces(
                 crops=draw.crops(real),
-                ages=self._ages[real],
-                wrong_ages=wrong_ages(
-                    self._ages[real], others, apart_years=settings.wrong_age_years
-                ),
+                ages=self._ages[real].to(draw.where),
+                wrong_ages=wrong.to(draw.where),
             ),
         )
 
@@ -124,7 +125,7 @@ class Game(ABC, Generic[SettingsT]):
                 than an average of gradients would.
         """
         self.prior, self.players = prior, players.requires_grad_(True)
-        self.discriminators, self.settings = discriminators, settings
+        self.discriminators, self.settings = discriminators.to(device()), settings
         self.optimiser = _adam(groups, momentum=0.0)
         self.discriminator_optimiser = _adam(
             discriminators.parameter_groups(), momentum=discriminator_momentum
@@ -248,13 +249,13 @@ def change_terms(weights: GameSettings, change: Tensor) -> Weighted:
     size = change.shape[-1]
     face = (slice(size // 6, size - size // 8), slice(size * 5 // 24, size - size * 5 // 24))
     shift = colour_shift_penalty(change / 2, face=face, free=weights.free_shift)
-    beside = (change.abs() * surroundings_weight(size)).mean()
+    beside = (change.abs() * surroundings_weight(size).to(change.device)).mean()
     return {
         "extent": (weights.extent, change.abs().mean()),
         "variation": (weights.variation, total_variation(change)),
         "colour": (weights.colour, shift),
         "symmetry": (weights.symmetry, asymmetry(change)),
-        "eyes": (weights.eyes, (change.abs() * eye_weight(size)).mean()),
+        "eyes": (weights.eyes, (change.abs() * eye_weight(size).to(change.device)).mean()),
         "surroundings": (weights.surroundings, beside),
         "chroma": (weights.chroma, chroma(change)),
     }

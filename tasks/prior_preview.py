@@ -51,7 +51,7 @@ class PriorPreview:
         self, prior: CompactPrior, faces: FaceSet, folder: Path, *, ages: Sequence[float] = ()
     ) -> None:
         config = prior.config
-        self._prior = copy.deepcopy(prior).eval().requires_grad_(False)
+        self._prior = copy.deepcopy(prior).cpu().eval().requires_grad_(False)
         self._ages = [age for age in ages if config.min_age <= age <= config.max_age]
         self._rows = shown_rows(faces)
         self._faces, self._folder = faces, folder / "previews"

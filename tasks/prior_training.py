@@ -45,7 +45,7 @@ from models.training import (
 from reage.errors import RegistryError
 from reage.face_set import FaceSet
 from reage.training_curve import CURVE_NAME, StageCurve
-from tasks.gpu import mixed_precision
+from tasks.gpu import device, mixed_precision
 from tasks.prior_card import write_card
 from tasks.prior_preview import PriorPreview
 
@@ -88,7 +88,7 @@ def new_prior(faces: FaceSet, recipe: PriorRecipe) -> CompactPrior:
     )
     torch.manual_seed(recipe.seed)
     prior = CompactPrior(recipe.prior, alignment)
-    return prior.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return prior.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def train_regressor(
@@ -121,7 +121,7 @@ def _train_age_reader(
 
     def step(number: int) -> Terms:
         rows = draw.rows(stage.batch_size, flatten=0.5)
-        ages, genders, groups = (label[rows] for label in labels)
+        ages, genders, groups = (label[rows].to(draw.where) for label in labels)
         crops = shrunk(draw.crops(rows), network.config.size)
         crops = augment(crops, Augmentation(), generator=draw.generator)
         with mixed_precision(crops):
@@ -235,8 +235,10 @@ def fit_ageing_path(
         return
     rows = faces.training
     with torch.no_grad():
-        w_plus = torch.cat([prior.encode(crops) for crops in batches(faces.crops, rows)])
+        found = [prior.encode(crops.to(device())) for crops in batches(faces.crops, rows)]
+        w_plus = torch.cat(found).cpu()
     read_ages, cells = read_faces(prior, faces, rows)
+    prior.cpu()  # for what follows is statistics, not networks
     fit_path(
         prior.path,
         w_plus,
@@ -254,6 +256,7 @@ def fit_ageing_path(
     prior.personal.latent_mean.copy_(flat.mean(dim=0))
     prior.personal.latent_scale.copy_(flat.std(dim=0) + 1e-3)
     save_checkpoint(path, {"prior": prior.state_dict()})
+    prior.to(device())
     report("path", 1, 1, {})
 
 
@@ -261,12 +264,16 @@ def fit_ageing_path(
 def read_faces(
     prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]
 ) -> tuple[Tensor, Tensor]:
-    """Returns apparent ages (N,) and cell weights (N, M), each the mean of both mirrorings."""
+    """Returns apparent ages (N,) and cell weights (N, M), each the mean of both mirrorings.
+
+    Both are on the CPU.
+    """
     ages, cells = [], []
-    for crops in batches(faces.crops, rows):
+    for photographs in batches(faces.crops, rows):
+        crops = photographs.to(device())
         ages.append(prior.estimate_age(crops))
         cells.append((prior.cell_weights(crops) + prior.cell_weights(crops.flip(3))) / 2)
-    return torch.cat(ages), torch.cat(cells)
+    return torch.cat(ages).cpu(), torch.cat(cells).cpu()
 
 
 def publish(prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, place: Path) -> Path:
@@ -279,14 +286,16 @@ def publish(prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, place: Pat
         place: Of the run: its curve and its figures lie there, the prior in `prior` inside.
     """
     published = place / "prior"
-    save_prior(prior.eval().requires_grad_(False), published)
+    save_prior(prior.eval().requires_grad_(False).cpu(), published)
     (published / "recipe.json").write_text(json.dumps(recipe_dict(recipe), indent=2) + "\n")
     write_card(prior, faces, recipe, place, published)
     return published
 
 
 def _draw(faces: FaceSet, recipe: PriorRecipe, stage: str) -> Draw:
-    return Draw(faces.crops, faces.ages, faces.training, seed=recipe.seed, stage=stage)
+    return Draw(
+        faces.crops, faces.ages, faces.training, seed=recipe.seed, stage=stage, where=device()
+    )
 
 
 def _rate(stage: Stage, number: int) -> float:
