@@ -32,6 +32,33 @@ from tasks.turned_views import Photographs, draw_photographs, draw_views
 _POINTS = 1000  # at which densities are compared
 
 
+class DualBatch:
+    """What one step sees: views of some faces, photographs of others, and its chance.
+
+    Args of the constructor:
+        faces: To draw from.
+        draw: Turned to the step.
+        phase: Its settings.
+        where: The networks' device.
+    """
+
+    def __init__(
+        self, faces: PosedFaceSet, draw: Draw, phase: DualPhase, where: torch.device
+    ) -> None:
+        self.views = draw_views(
+            faces,
+            draw.rows(phase.batch_size, flatten=0.5),
+            size=faces.crops.shape[1],
+            turn=phase.turn,
+            turned_share=phase.turned_share,
+            rng=draw.rng,
+        ).to(where)
+        rows = draw.rows(phase.batch_size, flatten=0.5)
+        self.real = draw_photographs(faces, rows, rng=draw.rng).to(where)
+        self.sampling = chance_on(where, draw.generator)
+        self.chance = draw.generator
+
+
 class DualGame:
     """A 3D prior and the dual discriminator, one step of both at a time.
 
@@ -48,7 +75,7 @@ class DualGame:
         self.optimiser = torch.optim.Adam(prior.parameters(), betas=(0.0, 0.99))
         self.opponent = torch.optim.Adam(discriminator.parameters(), betas=(0.0, 0.99))
 
-    def step(self, drawn: "DualBatch", phase: DualPhase, *, number: int, rate: float) -> Terms:
+    def step(self, drawn: DualBatch, phase: DualPhase, *, number: int, rate: float) -> Terms:
         """Moves both once, or the discriminator alone.
 
         Args:
@@ -83,7 +110,7 @@ class DualGame:
         )
         return told | _values(terms)
 
-    def _codes(self, drawn: "DualBatch", phase: DualPhase) -> Tensor:
+    def _codes(self, drawn: DualBatch, phase: DualPhase) -> Tensor:
         """Returns w+ (B, L, D): the first of noise, the others of the views' photographs."""
         count = len(drawn.real.label)
         num_sampled = round(count * phase.sampled_share)
@@ -128,33 +155,6 @@ class DualGame:
         points = torch.cat([places, away], dim=1).to(identity.style)
         here, there = self.prior.generator.query(identity, points)[1].chunk(2, dim=1)
         return (here - there).abs().mean()
-
-
-class DualBatch:
-    """What one step sees: views of some faces, photographs of others, and its chance.
-
-    Args of the constructor:
-        faces: To draw from.
-        draw: Turned to the step.
-        phase: Its settings.
-        where: The networks' device.
-    """
-
-    def __init__(
-        self, faces: PosedFaceSet, draw: Draw, phase: DualPhase, where: torch.device
-    ) -> None:
-        self.views = draw_views(
-            faces,
-            draw.rows(phase.batch_size, flatten=0.5),
-            size=faces.crops.shape[1],
-            turn=phase.turn,
-            turned_share=phase.turned_share,
-            rng=draw.rng,
-        ).to(where)
-        rows = draw.rows(phase.batch_size, flatten=0.5)
-        self.real = draw_photographs(faces, rows, rng=draw.rng).to(where)
-        self.sampling = chance_on(where, draw.generator)
-        self.chance = draw.generator
 
 
 def train_dual(
