@@ -1,8 +1,9 @@
 """Training a 3D prior against a dual discriminator, beside what its photographs hold it to.
 
 Faces of photographs, seen by the cameras of other photographs, and faces from noise are judged with
-their renderings and cameras. A face from noise is mapped from a camera too, now and then from
-another one than it is seen by, so that poses and looks that come together in the photographs may.
+their renderings and cameras. A face from noise is mapped from a camera too, as looks and poses
+come together in photographs; now and then from another one than it is seen by, so that turning it
+does not change it.
 What a photograph does not show of its crop is hidden in what is compared with it.
 Source: Chan et al. 2022, "Efficient Geometry-aware 3D Generative Adversarial Networks", sec. 4 and
 supplement (non-saturating loss, R1, density regularisation).
