@@ -17,7 +17,7 @@ from reage.labelled_faces import LabelledPhoto, TightCropReader
 FIVE_POINTS = ((33, 133), (362, 263), (1, 1), (61, 61), (291, 291))  # mesh, ends averaged
 GROUPS = ("white", "black", "asian", "indian", "other")
 GENDERS = ("male", "female")
-VALIDATION_FOLD = 1
+TEST_FOLD, VALIDATION_FOLD = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,12 @@ def in_fold(photos: Sequence[LabelledPhoto], fold: int, *, limit: int) -> list[L
     """Returns the photographs of a fold, at most `limit`, evenly chosen."""
     chosen = [photo for photo in photos if photo.fold == fold]
     return chosen[:: max(1, -(-len(chosen) // limit))]
+
+
+def first_in_fold(photos: Sequence[LabelledPhoto], fold: int, *, count: int) -> list[LabelledPhoto]:
+    """Returns the first photographs of a fold in the order of their names' CRC-32."""
+    chosen = [photo for photo in photos if photo.fold == fold]
+    return sorted(chosen, key=lambda photo: crc(photo.name))[:count]
 
 
 def read_held_out(photos: list[LabelledPhoto], *, fold: int, limit: int) -> list[HeldOutFace]:

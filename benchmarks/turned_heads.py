@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.held_out import FIVE_POINTS, crc
+from benchmarks.held_out import FIVE_POINTS, TEST_FOLD, first_in_fold
 from benchmarks.judges import judge_alignment, load_judges
 from models.eg3d.generator import Identity, TriPlaneGenerator
 from models.training import pictures
@@ -21,7 +21,7 @@ from reage.head.camera import HeadCamera, PosedFace
 from reage.labelled_faces import find_photos
 from tasks.posed_faces import pose_chunk
 
-PEOPLE, HELD_OUT, TURNS = 100, 0, (-20.0, 0.0, 20.0)
+PEOPLE, TURNS = 100, (-20.0, 0.0, 20.0)
 WANTED = 0.7  # share of faces found again at a turn
 SAME = 0.5  # likeness above which two photographs may show one person
 
@@ -66,8 +66,7 @@ class TurnedJudge:
 
         Photographs are taken in the order of their names' CRC-32; crops have `size` pixels.
         """
-        photos = [photo for photo in find_photos(data)[0] if photo.fold == HELD_OUT]
-        chosen = sorted(photos, key=lambda photo: crc(photo.name))[: count * 6 // 5]
+        chosen = first_in_fold(find_photos(data)[0], TEST_FOLD, count=count * 6 // 5)
         faces = [face for face in pose_chunk(chosen, size) if face is not None]
         crops, posed = np.stack([face[0] for face in faces]), [face[1] for face in faces]
         embedded = self.embedded(crops, posed, [face.camera for face in posed])

@@ -2,7 +2,7 @@
 
 Stages: faces -> views -> dual -> path -> publish. The first three leave files in
 `<work>/priors3d/<name>/` and are skipped when they are found finished; a killed run goes on where
-it stopped. Networks train on the GPU where there is one.
+it stopped.
 """
 
 from pathlib import Path

@@ -15,7 +15,7 @@ Codes = NDArray[np.uint8]
 
 
 def codes(picture: NDArray[np.floating]) -> Codes:
-    """Returns a picture, 0-1, in the 8-bit codes that optical flow is found on."""
+    """Returns a picture, 0-1, in 8-bit codes, which optical flow is found on."""
     return np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 

@@ -3,7 +3,8 @@
 Shapes: B faces, R crop size, N pixels of a view.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,28 +20,59 @@ from reage.posed_faces import PosedFaceSet
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
-    """Photographs, and what a camera should see of each.
+class Photographed:
+    """Photographs with a camera each, and pictures beside them.
 
     Attributes:
         crops: The photographs, (B, 3, R, R), [-1, 1].
         label: The cameras, (B, 25).
+    """
+
+    crops: Tensor
+    label: Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """Returns the same on a device."""
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def mirrored(self, flip: Tensor) -> Self:
+        """Returns the same with those mirrored, cameras and all, of which `flip` (B,) is true."""
+        chosen = flip[:, None, None, None]
+        turned = {
+            f.name: torch.where(chosen, pictures.flip(3), pictures)
+            for f in fields(self)
+            if (pictures := getattr(self, f.name)).ndim == chosen.ndim
+        }
+        label = torch.where(flip[:, None], mirror(self.label), self.label)
+        return replace(self, label=label, **turned)
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs(Photographed):
+    """Photographs, the cameras that took them, and how much of the crop they fill.
+
+    Attributes:
+        window: (B, 1, R, R), 1 where the crop is photograph, 0 beside it.
+    """
+
+    window: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Views(Photographed):
+    """Photographs, and what a camera should see of each.
+
+    Attributes:
         picture: (B, 3, N, N), [-1, 1]; holds where `is_seen`.
         is_seen: (B, 1, N, N), 0 or 1.
         distance: Along the ray, (B, 1, N, N), world units.
         is_face: (B, 1, N, N), 0 or 1, whether the distance is that of the face's own mesh.
     """
 
-    crops: Tensor
-    label: Tensor
     picture: Tensor
     is_seen: Tensor
     distance: Tensor
     is_face: Tensor
-
-    def to(self, device: torch.device) -> "Views":
-        """Returns the same on a device."""
-        return Views(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     def at(self, size: int) -> "Views":
         """Returns the same views at a smaller size that divides N."""
@@ -84,26 +116,7 @@ def draw_views(
         for face, turned, angle in zip(posed, is_turned, angles, strict=True)
     ]
     flip = torch.from_numpy(rng.random(len(rows)) < 0.5)
-    return _mirrored(_views(faces, rows, posed, cameras, size), flip)
-
-
-@dataclass(frozen=True, eq=False)
-class Photographs:
-    """Photographs and the cameras that took them.
-
-    Attributes:
-        crops: (B, 3, R, R), [-1, 1].
-        label: The cameras, (B, 25).
-        window: (B, 1, R, R), 1 where the crop is photograph, 0 beside it.
-    """
-
-    crops: Tensor
-    label: Tensor
-    window: Tensor
-
-    def to(self, device: torch.device) -> "Photographs":
-        """Returns the same on a device."""
-        return Photographs(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+    return _views(faces, rows, posed, cameras, size).mirrored(flip)
 
 
 def draw_photographs(
@@ -117,13 +130,8 @@ def draw_photographs(
     inside = np.stack([faces.is_photographed(row, places) for row in rows])
     label = torch.from_numpy(np.stack([faces.face(row).camera.label for row in rows]))
     window = torch.from_numpy(inside)[:, None].float()
-    flip = torch.from_numpy(rng.random(len(rows)) < 0.5)
-    chosen = flip[:, None, None, None]
-    return Photographs(
-        crops=torch.where(chosen, crops.flip(3), crops),
-        label=torch.where(flip[:, None], mirror(label), label),
-        window=torch.where(chosen, window.flip(3), window),
-    )
+    taken = Photographs(crops=crops, label=label, window=window)
+    return taken.mirrored(torch.from_numpy(rng.random(len(rows)) < 0.5))
 
 
 def _views(
@@ -153,17 +161,3 @@ def _views(
 
 def _stacked(views: list[TurnedView], name: str) -> Tensor:
     return torch.from_numpy(np.stack([getattr(view, name) for view in views]))[:, None].float()
-
-
-def _mirrored(views: Views, flip: Tensor) -> Views:
-    def flipped(pictures: Tensor) -> Tensor:
-        return torch.where(flip[:, None, None, None], pictures.flip(3), pictures)
-
-    return Views(
-        crops=flipped(views.crops),
-        label=torch.where(flip[:, None], mirror(views.label), views.label),
-        picture=flipped(views.picture),
-        is_seen=flipped(views.is_seen),
-        distance=flipped(views.distance),
-        is_face=flipped(views.is_face),
-    )

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from benchmarks.held_out import crc
+from benchmarks.held_out import TEST_FOLD, first_in_fold
 from models.eg3d.camera import frontal_label
 from models.eg3d.generator import TriPlaneGenerator
 from models.face3d.prior import Face3DPrior
@@ -18,7 +18,7 @@ from models.training import to_crops
 from reage.labelled_faces import find_photos
 from tasks.posed_faces import pose_chunk
 
-HELD_OUT, COUNT = 0, 100
+COUNT = 100
 
 
 class People(Protocol):
@@ -54,12 +54,11 @@ class PhotographedPeople:
     @torch.no_grad()
     def of(cls, prior: Face3DPrior, data: Path) -> "PhotographedPeople":
         """Encodes COUNT held-out photographs of a folder."""
-        photos = [photo for photo in find_photos(data)[0] if photo.fold == HELD_OUT]
-        chosen = sorted(photos, key=lambda photo: crc(photo.name))[:COUNT]
+        chosen = first_in_fold(find_photos(data)[0], TEST_FOLD, count=COUNT)
         faces = [face for face in pose_chunk(chosen, prior.config.crop_size) if face is not None]
         return cls(torch.cat([prior.encode(to_crops(crop[None])) for crop, *_ in faces]))
 
     def latents(self, count: int, chance: torch.Generator, *, psi: float = 1.0) -> Tensor:
         """Draws latents; see People."""
-        rows = torch.randint(len(self.codes), (count,), generator=chance)
-        return torch.lerp(self.codes.mean(dim=0).expand_as(self.codes[rows]), self.codes[rows], psi)
+        drawn = self.codes[torch.randint(len(self.codes), (count,), generator=chance)]
+        return torch.lerp(self.codes.mean(dim=0), drawn, psi)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from models.eg3d.camera import LABEL_SIZE
 from models.eg3d.superresolution import COLOURS
 from models.ops.equalised import EqualLinear, PixelNorm
+from models.ops.shrink import shrunk
 from models.shapes import check_shape
 from models.stylegan2.config import DiscriminatorConfig
 from models.stylegan2.discriminator import Discriminator
@@ -47,9 +48,7 @@ class DualPicture:
 
         A photograph does not fill its crop; what stands there must not tell it from a rendering.
         """
-        small = F.interpolate(
-            window, size=self.rendering.shape[-2:], mode="bilinear", antialias=True
-        )
+        small = shrunk(window, self.rendering.shape[-1])
         return DualPicture(self.picture * window, self.rendering * small)
 
     def detach(self) -> "DualPicture":
@@ -59,8 +58,7 @@ class DualPicture:
     @classmethod
     def of_photographs(cls, crops: Tensor, *, size: int) -> "DualPicture":
         """Takes photographs (B, 3, R, R), shrunk to N = `size` for their own rendering."""
-        small = F.interpolate(crops, size=(size, size), mode="bilinear", antialias=True)
-        return cls(crops, small)
+        return cls(crops, shrunk(crops, size))
 
 
 class DualDiscriminator(nn.Module):
@@ -91,9 +89,8 @@ class DualDiscriminator(nn.Module):
             ShapeError: A tensor has another shape.
         """
         check_shape("camera label", camera, "B C", B=len(shown.picture), C=LABEL_SIZE)
-        resized = F.interpolate(
-            shown.rendering, size=shown.picture.shape[-2:], mode="bilinear", antialias=True
-        )
+        size = shown.picture.shape[-2:]
+        resized = F.interpolate(shown.rendering, size=size, mode="bilinear", align_corners=False)
         both = torch.cat([shown.picture, resized], dim=1)
         return self.judge(both, self.normalise(self.embed(camera)))
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 import skimage.data
 import torch
 from PIL import Image
+from prefect import flow_engine
 
 from models.ageing.adapter import Adapter, AdapterConfig
 from models.ageing.adapter_files import adapter_bytes, adapter_network
@@ -130,3 +132,14 @@ def register_first_adapter(actor: str) -> None:
         recipe={},
     )
     register_adapter(actor, adapter_bytes(Adapter(sizes)), facts)
+
+
+def lose_state_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the server answer as it does when it is asked twice: completed runs have no result."""
+    real = flow_engine.propose_state_sync
+
+    def without_data(*args, **kwargs):
+        state = real(*args, **kwargs)
+        return state.model_copy(update={"data": None}) if state.is_completed() else state
+
+    monkeypatch.setattr(flow_engine, "propose_state_sync", without_data)

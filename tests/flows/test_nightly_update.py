@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from prefect import flow_engine
 
 import flows.actor_night
 import flows.night_ground
@@ -23,7 +22,7 @@ from reage.registry.withdrawal import roll_back
 from reage.rehearsal.replay_buffer import load_buffer
 from reage.workspace import Workspace
 from tasks.refs import AdapterRef
-from tests.flows.nights import LIMITS, NIGHTLY, Studio, register_tiny_prior
+from tests.flows.nights import LIMITS, NIGHTLY, Studio, lose_state_data, register_tiny_prior
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -169,13 +168,7 @@ def test_night_keeps_an_outcome_of_which_the_server_sends_no_state_data(
     second_night, night, tmp_path, monkeypatch
 ):
     studio = second_night[0].copy(tmp_path)
-    real = flow_engine.propose_state_sync
-
-    def without_data(*args, **kwargs):
-        state = real(*args, **kwargs)
-        return state.model_copy(update={"data": None}) if state.is_completed() else state
-
-    monkeypatch.setattr(flow_engine, "propose_state_sync", without_data)
+    lose_state_data(monkeypatch)
     [ada] = night(studio).actors
     assert ada.outcome == "nothing new"
 
