@@ -21,6 +21,7 @@ from reage.registry.priors import list_priors, register_prior
 from tasks.prior_adversary import train_adversary
 from tasks.prior_faces import prepare_faces
 from tasks.prior_finish import train_finish
+from tasks.prior_recognition import digest_of
 from tasks.prior_training import (
     PriorRecipe,
     Report,
@@ -40,7 +41,11 @@ from tasks.prior_training import (
 
 @flow(name="train-prior", flow_run_name="train prior {name}", validate_parameters=False)
 def train_prior(
-    folder: str, config: str | None = None, name: str = "studio", work: str = "work"
+    folder: str,
+    config: str | None = None,
+    name: str = "studio",
+    work: str = "work",
+    recogniser: str | None = None,
 ) -> str:
     """Trains a prior and registers it under `name`.
 
@@ -49,13 +54,15 @@ def train_prior(
         config: Recipe (JSON); the compact prior's by default.
         name: To register it under.
         work: Root of the work folders.
+        recogniser: dlib's face recogniser, for a recipe that asks for one.
 
     Returns:
         The folder of the registered prior.
 
     Raises:
         FaceError: Too few adult faces.
-        RegistryError: The name is taken, or work under it was begun with another recipe or folder.
+        RegistryError: The name is taken, or work under it was begun with another recipe, folder or
+            recogniser, or the recipe asks for a recogniser and there is none.
     """
     if name in list_priors() and not (Path(work) / "priors" / name / "prior").is_dir():
         raise RegistryError(
@@ -64,16 +71,31 @@ def train_prior(
         )
     recipe = read_recipe(config)
     with stage_progress() as report:
-        published = run_stages(Path(folder), recipe, name=name, work=Path(work), report=report)
+        published = run_stages(
+            Path(folder),
+            recipe,
+            name=name,
+            work=Path(work),
+            report=report,
+            recogniser=None if recogniser is None else Path(recogniser),
+        )
     registered = register_prior(published, name)
     get_run_logger().info("registered prior name=%s folder=%s", name, registered.folder)
     return str(registered.folder)
 
 
-def run_stages(folder: Path, recipe: PriorRecipe, *, name: str, work: Path, report: Report) -> Path:
+def run_stages(
+    folder: Path,
+    recipe: PriorRecipe,
+    *,
+    name: str,
+    work: Path,
+    report: Report,
+    recogniser: Path | None = None,
+) -> Path:
     """Runs all stages that are not finished, without Prefect; returns the prior's folder."""
     place = work / "priors" / check_name(name, what="prior")
-    claim(place, folder, recipe_dict(recipe))
+    claim(place, folder, recipe_dict(recipe) | _recogniser_of(recipe, recogniser))
     faces = prepare_faces(
         folder,
         place / "faces.npz",
@@ -85,7 +107,21 @@ def run_stages(folder: Path, recipe: PriorRecipe, *, name: str, work: Path, repo
     for stage in (train_regressor, train_embedder, train_autoencoder, fit_ageing_path):
         stage(prior, faces, recipe, place, report)
     readings = read_faces(prior, faces, np.arange(len(faces)))
-    for game in (train_adversary, train_finish):
-        game(prior, faces, recipe, place, report, readings=readings)
+    train_adversary(prior, faces, recipe, place, report, readings=readings)
+    train_finish(prior, faces, recipe, place, report, readings=readings, recogniser=recogniser)
     train_witness(prior, faces, recipe, place, report)
     return publish(prior, faces, recipe, place)
+
+
+def _recogniser_of(recipe: PriorRecipe, recogniser: Path | None) -> dict[str, str]:
+    """Says, before hours of work, which recogniser a recipe that asks for one is trained with."""
+    if not recipe.needs_recogniser:
+        return {}
+    if recogniser is None or not recogniser.is_file():
+        got = "none" if recogniser is None else f"no file at {recogniser}"
+        raise RegistryError(
+            f"recipe: finish: recognised: got {got}, expected a face recogniser; bring "
+            "dlib_face_recognition_resnet_model_v1.dat (public domain; in the package "
+            "face_recognition_models) with --recogniser, or set `recognised` to 0"
+        )
+    return {"recogniser": digest_of(recogniser)}

@@ -346,6 +346,10 @@ def train_prior(
         Kind, typer.Option(help="`ageing`, or `face3d`: faces that can be turned.")
     ] = Kind.AGEING,
     name: Annotated[str, typer.Option(help="Name to register the prior under.")] = "studio",
+    recogniser: Annotated[
+        Path | None,
+        typer.Option(help="dlib's face recogniser (.dat), for a recipe with `recognised` phases."),
+    ] = None,
     work: Work = Path("work"),
 ) -> None:
     """Trains an ageing prior, or a 3D one, on a studio's own licensed faces and registers it.
@@ -360,12 +364,16 @@ def train_prior(
     from flows.train_face3d_prior import train_face3d_prior
     from flows.train_prior import train_prior as train_ageing_prior
 
-    flow = train_ageing_prior if kind is Kind.AGEING else train_face3d_prior
-    registered = flow(
-        str(folder), config=None if config is None else str(config), name=name, work=str(work)
-    )
-    out.print(registered, soft_wrap=True)
+    where = None if config is None else str(config)
     if kind is Kind.FACE3D:
+        if recogniser is not None:
+            raise typer.BadParameter(
+                "got one, expected none for a 3D prior", param_hint="--recogniser"
+            )
+        out.print(train_face3d_prior(str(folder), where, name, str(work)), soft_wrap=True)
         return
+    told = None if recogniser is None else str(recogniser)
+    registered = train_ageing_prior(str(folder), where, name, str(work), recogniser=told)
+    out.print(registered, soft_wrap=True)
     out.print(f"  use it with `prior: {name}` in a shot manifest", highlight=False)
     out.print(f"  read its card: reage weights inspect {name}", highlight=False)

@@ -58,7 +58,9 @@ class Adversary(Game[AdversarySettings]):
         change = (aged - source) * border_ramp(aged.shape[-1]).to(aged.device)
         return Rendered.of(batch.crops, source, change, change)
 
-    def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
+    def terms(
+        self, batch: Batch, made: Rendered, scores: Scores, _generator: torch.Generator
+    ) -> Weighted:
         """Returns the discriminator's score and what keeps the face itself."""
         weights, trunk = self.settings, self.prior.regressor.trunk
         crops = shrunk(batch.crops, made.source.shape[-1])

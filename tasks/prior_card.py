@@ -159,10 +159,15 @@ def _recipe(recipe: PriorRecipe) -> str:
         rows.append((stage, number, phase.steps, batch, f"{size} px", rate, _differing(phase)))
     heads = ("stage", "phase", "steps", "batch", "size", "learning rate", "not at its default")
     path = _differing(recipe.path) or "all at their defaults"
-    adversary = "" if recipe.adversary else " There was no adversarial stage."
+    notes = "" if recipe.adversary else " There was no adversarial stage."
+    if recipe.needs_recogniser:
+        notes += (
+            " Phases with `recognised` were held\nto what dlib's face recogniser says; others "
+            "trained it, on other faces, and it is not shipped."
+        )
     return (
         f"## Recipe\n\n`recipe.json` beside this card; seed {recipe.seed}."
-        f"{adversary}\n\n"
+        f"{notes}\n\n"
         + table(heads, rows)
         + f"\n\nThe path, between auto-encoder and adversary, is fitted and not trained: {path}."
     )

@@ -2,7 +2,8 @@
 
 All else of the prior is frozen. Two discriminators judge the photograph with its finished change:
 one the whole face, one windows at full size, which it has learnt to read ages from before. How far
-a finished change may leave the decoded one, seen from afar, is a weight of the recipe.
+a finished change may leave the decoded one, seen from afar, is a weight of the recipe; so is how
+far a face recogniser by others may meet re-aged faces otherwise than real ones of that age.
 
 Shapes: B batch, R pixels, N faces, M cells.
 """
@@ -25,6 +26,7 @@ from tasks.gpu import device, mixed_precision
 from tasks.prior_discriminators import SEEN_FINE, Discriminators, new_reader, windows
 from tasks.prior_game import Batch, Game, Rendered, Sampler, Scores, Weighted, play
 from tasks.prior_preview import AGES, PriorPreview
+from tasks.prior_recognition import Recognition, recogniser_for
 
 AFAR = 16  # pixels across, at which a finished change is held near the decoded one
 
@@ -32,7 +34,13 @@ AFAR = 16  # pixels across, at which a finished change is held near the decoded 
 class Finishing(Game[FinishSettings]):
     """The finish against a discriminator of whole faces and one of windows."""
 
-    def __init__(self, prior: CompactPrior, reader: WindowReader, settings: FinishSettings) -> None:
+    def __init__(
+        self,
+        prior: CompactPrior,
+        reader: WindowReader,
+        settings: FinishSettings,
+        recognition: Recognition | None = None,
+    ) -> None:
         if prior.finish is None:
             raise ValueError("prior.finish: got none, expected a prior whose config names channels")
         super().__init__(
@@ -43,6 +51,11 @@ class Finishing(Game[FinishSettings]):
             groups=(list(prior.finish.parameters()),),
             discriminator_momentum=0.5,
         )
+        self._recognition = recognition
+
+    def memories(self) -> dict[str, nn.Module]:
+        """Returns the re-aged faces that recognition remembers, where there is one."""
+        return {} if self._recognition is None else {"recognised": self._recognition.memory}
 
     def player_rates(self) -> tuple[float, ...]:
         """Returns the finish's."""
@@ -64,17 +77,28 @@ class Finishing(Game[FinishSettings]):
         decoded = (aged - source) * border_ramp(aged.shape[-1]).to(aged.device)
         return Rendered.of(crops, source, decoded, finished)
 
-    def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
+    def terms(
+        self, batch: Batch, made: Rendered, scores: Scores, generator: torch.Generator
+    ) -> Weighted:
         """Returns both scores, and what keeps the face itself and its way of ageing."""
         weights = self.settings
         afar = [shrunk(part, AFAR).mean(dim=1) for part in (made.change, made.decoded)]
         apart = (afar[0] - afar[1]).abs().mean()
-        return {
+        return self._recognised(batch, made, generator) | {
             "adversarial": (weights.adversarial, -scores["whole"]),
             "fine": (weights.fine, -scores["fine"]),
             "likeness to decoded": (weights.likeness_to_decoded, apart),
             "identity": (weights.identity, 1 - self.likeness(batch, made).mean()),
         }
+
+    def _recognised(self, batch: Batch, made: Rendered, generator: torch.Generator) -> Weighted:
+        weight = self.settings.recognised
+        if self._recognition is None or not weight:
+            return {}
+        distance = self._recognition.distance(
+            made.result, batch.target_ages, batch.cells, generator
+        )
+        return {"recognised": (weight, distance)}
 
 
 def train_reader(
@@ -122,6 +146,7 @@ def train_finish(
     report: Report,
     *,
     readings: tuple[Tensor, Tensor],
+    recogniser: Path | None = None,
 ) -> None:
     """Trains the finish of a prior that is trained otherwise.
 
@@ -132,12 +157,25 @@ def train_finish(
         folder: Of the checkpoints.
         report: Told of progress.
         readings: Apparent ages (N,) and cell weights (N, M) of all faces.
+        recogniser: dlib's file, for a recipe that asks for one.
+
+    Raises:
+        CheckpointError: The recogniser's file is not dlib's.
+        ValueError: There is none, and the recipe asks for one.
     """
     if not recipe.finish:
         return
+    recognition = None
+    if recipe.needs_recogniser:
+        if recogniser is None:
+            raise ValueError("recogniser: got none, expected one, as the recipe asks for it")
+        network = recogniser_for(faces, recogniser)
+        recognition = Recognition(
+            network, faces, readings[1], recipe.recognition, seed=recipe.seed, report=report
+        )
     reader = new_reader(prior)
     train_reader(reader, faces, recipe, folder, report)
-    game = Finishing(prior, reader, recipe.finish[0])
+    game = Finishing(prior, reader, recipe.finish[0], recognition)
     sampler = Sampler(faces, "finish", readings, seed=recipe.seed)
     preview = PriorPreview(prior, faces, folder, ages=AGES)
     play(game, Phases(recipe.finish), sampler, folder, report, preview)

@@ -144,8 +144,14 @@ class Game(ABC, Generic[SettingsT]):
         """Changes a batch of photographs."""
 
     @abstractmethod
-    def terms(self, batch: Batch, made: Rendered, scores: Scores) -> Weighted:
+    def terms(
+        self, batch: Batch, made: Rendered, scores: Scores, generator: torch.Generator
+    ) -> Weighted:
         """Returns what the players are held to, but for what holds for every change."""
+
+    def memories(self) -> dict[str, nn.Module]:
+        """Returns what a checkpoint keeps beside the networks, by name: nothing, as a rule."""
+        return {}
 
     def step(
         self, batch: Batch, *, rate: float, generator: torch.Generator, alone: bool = False
@@ -167,7 +173,7 @@ class Game(ABC, Generic[SettingsT]):
         scores = self.discriminators.judge(
             made.result, batch.target_ages, seen_size=self.seen_size(), generator=generator
         )
-        terms = self.terms(batch, made, scores) | change_terms(settings, made.change)
+        terms = self.terms(batch, made, scores, generator) | change_terms(settings, made.change)
         loss = torch.stack([weight * term for weight, term in terms.values()]).sum()
         self.optimiser.zero_grad()
         loss.backward()
@@ -225,7 +231,7 @@ def play(
         averaged.update(game.players, step=number)
         return terms
 
-    networks = {"players": game.players, "averaged": averaged.network}
+    networks = {"players": game.players, "averaged": averaged.network} | game.memories()
     run_loop(
         folder / f"{sampler.stage}.pt",
         step,

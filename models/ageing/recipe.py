@@ -93,6 +93,25 @@ class FinishSettings(GameSettings):
     fine: float = 1.0  # of the second discriminator's score, which is shown windows at full size
     likeness_to_decoded: float = 0.1  # seen from afar: a person's own way of ageing
     mismatched: float = 0.25  # of photographs with a wrong age among the negatives
+    recognised: float = 0.0  # how others' recogniser meets re-aged faces; above 0 needs one
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognitionSettings:
+    """Whom a face recogniser by others compares re-aged faces with."""
+
+    num_real: int = 7000  # real faces, drawn with all ages alike
+    real_years: float = 3.0  # standard deviation of nearness in age to those
+    num_remembered: int = 1500  # re-aged faces, the last ones
+    num_fewest: int = 600  # remembered ones, before which nothing is compared
+    remembered_years: float = 5.0  # standard deviation of nearness in age to those
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_fewest <= self.num_remembered or self.num_real < 1:
+            raise ValueError(
+                f"RecognitionSettings: sizes: got {self}, expected at least 1 real face, and the "
+                "fewest between 1 and those remembered"
+            )
 
 
 PhaseT = TypeVar("PhaseT", bound=Stage)
@@ -151,6 +170,7 @@ class PriorRecipe:
         default_factory=lambda: Stage(steps=500, batch_size=48, learning_rate=1.5e-3)
     )
     finish: tuple[FinishSettings, ...] = ()  # phases; a prior without a finish has none
+    recognition: RecognitionSettings = field(default_factory=RecognitionSettings)
     witness: Stage = field(
         default_factory=lambda: Stage(steps=1500, batch_size=64, learning_rate=3e-3)
     )
@@ -161,6 +181,11 @@ class PriorRecipe:
                 f"PriorRecipe.finish: got {len(self.finish)} phases and prior.finish_channels "
                 f"{list(self.prior.finish_channels)}, expected both or neither"
             )
+
+    @property
+    def needs_recogniser(self) -> bool:
+        """Whether a phase asks what a face recogniser by others says."""
+        return any(phase.recognised for phase in self.finish)
 
 
 def load_recipe(path: Path) -> PriorRecipe:
@@ -180,6 +205,7 @@ def load_recipe(path: Path) -> PriorRecipe:
             "adversary": lambda phases: tuple(AdversarySettings(**d) for d in phases),
             "windows": lambda d: Stage(**d),
             "finish": lambda phases: tuple(FinishSettings(**d) for d in phases),
+            "recognition": lambda d: RecognitionSettings(**d),
             "witness": lambda d: Stage(**d),
         }
         built = {k: nested[k](v) if k in nested else v for k, v in plain.items()}

@@ -17,15 +17,18 @@ from models.ageing.recipe import (
     AdversarySettings,
     FinishSettings,
     PriorRecipe,
+    RecognitionSettings,
     SizedStage,
     Stage,
 )
+from models.training import run_loop
 from reage.errors import FaceError, RegistryError
 from reage.face_set import FaceSet
 from reage.labelled_faces import find_photos
 from reage.registry.priors import register_prior
-from reage.training_curve import read_curve
+from reage.training_curve import Report, read_curve
 from studio import cli
+from tests.dlib_file import seeded, written
 
 TINY = Stage(steps=2, batch_size=4, learning_rate=1e-3)
 RECIPE = PriorRecipe(
@@ -176,3 +179,50 @@ def test_a_folder_without_ages_is_refused(tmp_path: Path) -> None:
     (tmp_path / "portrait.jpg").write_bytes(b"")
     with pytest.raises(FaceError, match=r"expected names such as 34_1_0_x\.jpg"):
         run_stages(tmp_path, RECIPE, name="none", work=tmp_path / "work", report=silent)
+
+
+RECOGNISED = replace(
+    RECIPE,
+    recognition=RecognitionSettings(num_real=8, num_remembered=8, num_fewest=4),
+    finish=(replace(RECIPE.finish[0], steps=4, recognised=1.0),),
+)
+
+
+def test_a_run_with_a_recogniser_is_killed_and_ends_with_the_same_bytes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(at: str, step: int, *told: object) -> None:
+        if (at, step) == ("finish", 3):
+            raise Killed
+
+    def run(work: Path, report: Report = silent) -> Path:
+        place = run_stages(
+            folder, RECOGNISED, name="tiny", work=work, report=report, recogniser=recogniser
+        )
+        return place / "weights.safetensors"
+
+    monkeypatch.setitem(run_loop.__kwdefaults__, "save_every", 2)
+    recogniser = written(seeded(), tmp_path / "resnet.dat")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    expected = run(whole).read_bytes()
+    terms = {line.stage: line.terms for line in read_curve(whole / "priors/tiny/curve.jsonl")}
+    assert terms["finish"]["recognised"] != 0
+    with pytest.raises(Killed):
+        run(cut, kill)
+    assert run(cut).read_bytes() == expected
+    recogniser.write_bytes(b"another")
+    with pytest.raises(RegistryError, match="recipe: got another than this work was begun with"):
+        run(cut)
+
+
+def test_a_recipe_that_asks_for_a_recogniser_is_refused_without_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    for recogniser, got in ((None, "none"), (tmp_path / "no.dat", "no file at .*no.dat")):
+        with pytest.raises(RegistryError, match=f"recognised: got {got}, expected a face recog"):
+            run_stages(folder, RECOGNISED, name="tiny", work=tmp_path, report=silent,
+                       recogniser=recogniser)  # fmt: skip
+    assert not list(tmp_path.iterdir())

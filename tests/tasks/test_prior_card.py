@@ -86,6 +86,9 @@ def test_recipe_is_told_phase_by_phase_with_what_is_not_at_its_default(
     assert "no adversarial stage" not in card
     without = compose_card(prior, face_set(), replace(RECIPE, adversary=()), FIGURES, [])
     assert "There was no adversarial stage." in without
+    assert "recogniser" not in without
+    held = replace(RECIPE, finish=(replace(RECIPE.finish[0], recognised=2.0),))
+    assert "dlib's face recogniser says" in compose_card(prior, face_set(), held, FIGURES, [])
 
 
 def test_readers_are_told_at_the_size_that_they_read(prior: CompactPrior) -> None:
