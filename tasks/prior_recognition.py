@@ -29,7 +29,7 @@ from models.face.dlib_resnet import (
 from models.training import Augmentation, Draw, Report, augment
 from reage.face_set import FaceSet
 from reage.geometry import Similarity
-from tasks.gpu import device, mixed_precision
+from tasks.gpu import device
 
 SEEN = Augmentation(
     shift=0.03, turn=0.06, zoom=0.05, colour=0.06, soften=0.3, erase=0.0, noise=0.02
@@ -150,9 +150,9 @@ class Recognition:
         return _Real(mean, faces)
 
     def _met(self, crops: Tensor, generator: torch.Generator) -> Tensor:
-        seen = augment(crops, SEEN, generator=generator)
-        with mixed_precision(seen):
-            return self._recogniser(seen).float()
+        # In full precision: what is compared are small differences of means.
+        embedded: Tensor = self._recogniser(augment(crops, SEEN, generator=generator))
+        return embedded
 
 
 class _Real(NamedTuple):
