@@ -21,7 +21,7 @@ from reage.registry.priors import list_priors, register_prior
 from tasks.prior_adversary import train_adversary
 from tasks.prior_faces import prepare_faces
 from tasks.prior_finish import train_finish
-from tasks.prior_recognition import digest_of
+from tasks.prior_recognition import recogniser_digest
 from tasks.prior_training import (
     PriorRecipe,
     Report,
@@ -63,6 +63,7 @@ def train_prior(
         FaceError: Too few adult faces.
         RegistryError: The name is taken, or work under it was begun with another recipe, folder or
             recogniser, or the recipe asks for a recogniser and there is none.
+        CheckpointError: The recogniser's file is not dlib's.
     """
     if name in list_priors() and not (Path(work) / "priors" / name / "prior").is_dir():
         raise RegistryError(
@@ -124,4 +125,4 @@ def _recogniser_of(recipe: PriorRecipe, recogniser: Path | None) -> dict[str, st
             "dlib_face_recognition_resnet_model_v1.dat (public domain; in the package "
             "face_recognition_models) with --recogniser, or set `recognised` to 0"
         )
-    return {"recogniser": digest_of(recogniser)}
+    return {"recogniser": recogniser_digest(recogniser)}

@@ -163,7 +163,7 @@ def _recipe(recipe: PriorRecipe) -> str:
     if recipe.needs_recogniser:
         notes += (
             " Phases with `recognised` were held\nto what dlib's face recogniser says; others "
-            "trained it, on other faces, and it is not shipped."
+            "trained it, and it is not shipped."
         )
     return (
         f"## Recipe\n\n`recipe.json` beside this card; seed {recipe.seed}."

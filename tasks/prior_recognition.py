@@ -8,7 +8,6 @@ Source: Binkowski et al. 2018, "Demystifying MMD GANs" (the kernel).
 Shapes: B batch, R crop size, M cells, E embedding size, K faces, N of a set.
 """
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from models.face.dlib_resnet import (
 from models.training import Augmentation, Draw, Report, augment
 from reage.face_set import FaceSet
 from reage.geometry import Similarity
+from reage.storage.local import file_digest
 from tasks.gpu import device
 
 SEEN = Augmentation(
@@ -165,7 +165,7 @@ class _Real(NamedTuple):
 def _mean_kernel(
     embedded: Tensor, ages: Tensor, cells: Tensor, others: Met, *, years: float
 ) -> Tensor:
-    weights = nearness(ages, cells.float(), others.ages, others.cells, years=years)
+    weights = comparison_weights(ages, cells.float(), others.ages, others.cells, years=years)
     return (weights * kernel(embedded, others.embedded)).sum(dim=1).mean()
 
 
@@ -174,7 +174,7 @@ def kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.T + 1) ** 3
 
 
-def nearness(
+def comparison_weights(
     ages: Tensor, cells: Tensor, other_ages: Tensor, other_cells: Tensor, *, years: float
 ) -> Tensor:
     """Weighs faces for others to be compared with.
@@ -204,6 +204,11 @@ def recogniser_for(faces: FaceSet, path: Path) -> CropRecogniser:
     return CropRecogniser(load_dlib_resnet(path), crop_from_chip.matrix, faces.crops.shape[1])
 
 
-def digest_of(path: Path) -> str:
-    """Returns the SHA-256 of a file, hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def recogniser_digest(path: Path) -> str:
+    """Returns the SHA-256 of dlib's file, hex, once it has been read and found to be dlib's.
+
+    Raises:
+        CheckpointError: It is not.
+    """
+    load_dlib_resnet(path)
+    return file_digest(path)

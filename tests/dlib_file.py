@@ -19,8 +19,8 @@ def tensor(values: NDArray[np.float32]) -> bytes:
     return whole(2) + whole(len(values)) + 3 * whole(1) + values.tobytes()
 
 
-def seeded() -> DlibResNet:
-    torch.manual_seed(0)
+def seeded(*, seed: int = 0) -> DlibResNet:
+    torch.manual_seed(seed)
     network = DlibResNet().eval().requires_grad_(False)
     for block in network.blocks:
         block.second.scale.fill_(0.3)

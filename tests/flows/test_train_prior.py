@@ -21,6 +21,7 @@ from models.ageing.recipe import (
     SizedStage,
     Stage,
 )
+from models.published_file import CheckpointError
 from models.training import run_loop
 from reage.errors import FaceError, RegistryError
 from reage.face_set import FaceSet
@@ -213,7 +214,11 @@ def test_a_run_with_a_recogniser_is_killed_and_ends_with_the_same_bytes(
     with pytest.raises(Killed):
         run(cut, kill)
     assert run(cut).read_bytes() == expected
-    recogniser.write_bytes(b"another")
+    recogniser.write_bytes(b"no weights")
+    with pytest.raises(CheckpointError, match=r"resnet\.dat: tensors: got 0 with"):
+        run(tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    written(seeded(seed=1), recogniser)
     with pytest.raises(RegistryError, match="recipe: got another than this work was begun with"):
         run(cut)
 

@@ -12,7 +12,13 @@ from models.ageing.recipe import RecognitionSettings
 from models.face.dlib_resnet import CHIP, LANDMARKS
 from reage.face_set import FaceSet
 from reage.geometry import Similarity
-from tasks.prior_recognition import FaceMemory, Recognition, kernel, nearness, recogniser_for
+from tasks.prior_recognition import (
+    FaceMemory,
+    Recognition,
+    comparison_weights,
+    kernel,
+    recogniser_for,
+)
 from tests.dlib_file import seeded, written
 
 NUM_FACES, SIZE = 60, 16
@@ -82,7 +88,7 @@ def test_faces_are_driven_to_real_ones_of_the_age_asked_for(
 
 def test_those_near_in_age_and_alike_in_gender_and_group_count_most() -> None:
     cells = torch.eye(2)
-    weights = nearness(
+    weights = comparison_weights(
         torch.tensor([30.0, 70.0]),
         cells,
         torch.tensor([30.0, 30.0, 70.0, 70.0]),
