@@ -123,6 +123,7 @@ def _recogniser_of(recipe: PriorRecipe, recogniser: Path | None) -> dict[str, st
         raise RegistryError(
             f"recipe: finish: recognised: got {got}, expected a face recogniser; bring "
             "dlib_face_recognition_resnet_model_v1.dat (public domain; in the package "
-            "face_recognition_models) with --recogniser, or set `recognised` to 0"
+            "face_recognition_models) with --recogniser, or set `recognised`, "
+            "`recognised_features` and `known_again` to 0"
         )
     return {"recogniser": recogniser_digest(recogniser)}

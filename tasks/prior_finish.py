@@ -26,7 +26,7 @@ from tasks.gpu import device, mixed_precision
 from tasks.prior_discriminators import SEEN_FINE, Discriminators, new_reader, windows
 from tasks.prior_game import Batch, Game, Rendered, Sampler, Scores, Weighted, play
 from tasks.prior_preview import AGES, PriorPreview
-from tasks.prior_recognition import Recognition, recogniser_for
+from tasks.prior_recognition import Asked, Recognition, recogniser_for
 
 AFAR = 16  # pixels across, at which a finished change is held near the decoded one
 
@@ -66,14 +66,14 @@ class Finishing(Game[FinishSettings]):
         return self.settings.seen_size
 
     def render(self, batch: Batch) -> Rendered:
-        """Changes photographs as the prior does, its tint and rejuvenation gains included."""
+        """Changes photographs as the prior does, with all that it does to a change."""
         prior, crops = self.prior, batch.crops
         with mixed_precision(crops):
             with torch.no_grad():
                 w_plus = prior.encoder(crops)
                 offset = prior.ageing_offset(crops, w_plus, batch.source_ages, batch.target_ages)
                 source, aged = prior.synthesis(torch.cat([w_plus, w_plus + offset])).chunk(2)
-            finished = 2 * prior.drawn(source, aged, crops)
+            finished = 2 * prior.difference(source, aged, crops)
         decoded = (aged - source) * border_ramp(aged.shape[-1]).to(aged.device)
         return Rendered.of(crops, source, decoded, finished)
 
@@ -92,13 +92,22 @@ class Finishing(Game[FinishSettings]):
         }
 
     def _recognised(self, batch: Batch, made: Rendered, generator: torch.Generator) -> Weighted:
-        weight = self.settings.recognised
+        weights = self.settings
+        if self._recognition is None or not weights.needs_recogniser:
+            return {}
+        asked = Asked(batch.source_ages, batch.target_ages, batch.cells)
+        embedded, *features = self._recognition.distances(made.result, asked, generator)
+        return {
+            "recognised": (weights.recognised, embedded),
+            "recognised features": (weights.recognised_features, torch.stack(features).sum()),
+        } | self._known_again(batch, made, generator)
+
+    def _known_again(self, batch: Batch, made: Rendered, generator: torch.Generator) -> Weighted:
+        weight = self.settings.known_again
         if self._recognition is None or not weight:
             return {}
-        distance = self._recognition.distance(
-            made.result, batch.target_ages, batch.cells, generator
-        )
-        return {"recognised": (weight, distance)}
+        unknown = self._recognition.unknown(made.result, batch.crops, generator)
+        return {"known again": (weight, unknown)}
 
 
 def train_reader(

@@ -1,13 +1,15 @@
 """What a face recogniser by others says of re-aged faces: are they met like real ones of that age?
 
 A discriminator looks for what gives a picture away; this compares where whole sets of faces lie to
-a network that has learnt people, not ages. Both sides are weighed: by nearness in age, and by how
-alike they are in gender and group, so that nobody is drawn to another's.
+a network that has learnt people, not ages: its embeddings, and the features that lead to them, each
+a space of its own. Both sides are weighed: by nearness in age, and by how alike they are in gender
+and group, so that nobody is drawn to another's.
 Source: Binkowski et al. 2018, "Demystifying MMD GANs" (the kernel).
 
-Shapes: B batch, R crop size, M cells, E embedding size, K faces, N of a set.
+Shapes: B batch, R crop size, M cells, E size of a space, K faces, N of a set.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +23,6 @@ from models.ageing.recipe import RecognitionSettings
 from models.dlib_file import load_dlib_resnet
 from models.face.dlib_resnet import (
     CHIP,
-    EMBEDDING_SIZE,
     LANDMARKS,
     CropRecogniser,
 )
@@ -38,9 +39,9 @@ CHUNK = 64
 
 
 class Met(NamedTuple):
-    """Faces as they were met: unit embeddings (K, E), ages (K,), years, cell weights (K, M)."""
+    """Faces as they were met: (K, E) by space, ages (K,), years, cell weights (K, M)."""
 
-    embedded: Tensor
+    spaces: tuple[Tensor, ...]
     ages: Tensor
     cells: Tensor
 
@@ -48,40 +49,56 @@ class Met(NamedTuple):
 class FaceMemory(nn.Module):
     """The last re-aged faces, oldest overwritten first; its buffers belong into a checkpoint."""
 
-    embedded: Tensor
+    side_by_side: Tensor
+    sources: Tensor
     ages: Tensor
     cells: Tensor
     count: Tensor
 
-    def __init__(self, size: int, *, embedding_size: int, num_cells: int) -> None:
+    def __init__(self, num_faces: int, *, sizes: Sequence[int], num_cells: int) -> None:
+        """Takes how many faces to keep, E by space, and M."""
         super().__init__()
-        self.register_buffer("embedded", torch.zeros(size, embedding_size))
-        self.register_buffer("ages", torch.zeros(size))
-        self.register_buffer("cells", torch.zeros(size, num_cells))
+        self._sizes = tuple(sizes)
+        self.register_buffer("side_by_side", torch.zeros(num_faces, sum(sizes)))
+        self.register_buffer("sources", torch.zeros(num_faces))
+        self.register_buffer("ages", torch.zeros(num_faces))
+        self.register_buffer("cells", torch.zeros(num_faces, num_cells))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
 
     def __len__(self) -> int:
         return min(int(self.count), len(self.ages))
 
-    def filled(self) -> Met:
-        """Returns a copy of those that there are."""
+    def filled(self) -> tuple[Met, Tensor]:
+        """Returns a copy of those that there are, and their source ages (K,)."""
         count = len(self)
-        return Met(*(kept[:count].clone() for kept in (self.embedded, self.ages, self.cells)))
+        kept = (self.side_by_side, self.ages, self.cells, self.sources)
+        side_by_side, ages, cells, sources = (part[:count].clone() for part in kept)
+        return Met(side_by_side.split(self._sizes, dim=1), ages, cells), sources
 
-    def add(self, embedded: Tensor, ages: Tensor, cells: Tensor) -> None:
-        """Keeps embeddings (B, E), ages (B,), years, and cell weights (B, M)."""
-        rows = (torch.arange(len(ages), device=ages.device) + self.count) % len(self.ages)
-        self.embedded[rows], self.ages[rows], self.cells[rows] = embedded.detach(), ages, cells
-        self.count += len(ages)
+    def add(self, met: Met, sources: Tensor) -> None:
+        """Keeps re-aged faces, B of them, and the ages (B,) that they were re-aged from."""
+        rows = (torch.arange(len(sources), device=sources.device) + self.count) % len(self.ages)
+        self.side_by_side[rows] = torch.cat(met.spaces, dim=1).detach()
+        self.sources[rows], self.ages[rows], self.cells[rows] = sources, met.ages, met.cells
+        self.count += len(sources)
+
+
+class Asked(NamedTuple):
+    """What re-aged faces were asked to be: (B,), (B,), years, and cell weights (B, M)."""
+
+    sources: Tensor
+    targets: Tensor
+    cells: Tensor
 
 
 class Recognition:
     """Real faces by age as a recogniser meets them, and how far re-aged ones are from them.
 
-    The real ones are embedded when they are first compared with.
+    The real ones are met when they are first compared with.
 
     Args of the constructor:
-        recogniser: Crops (B, 3, R, R) in [-1, 1] to embeddings (B, E), E = 128.
+        recogniser: Crops (B, 3, R, R) in [-1, 1] to what it sees, (B, E) by space: embeddings,
+            whose lengths already mean something, then features, which are told by their spread.
         faces: Real ones; those for training are drawn from, all ages alike.
         cells: Weights (N, M) of all faces.
         settings: How many are compared with, and how.
@@ -104,31 +121,69 @@ class Recognition:
         self._draw = Draw(
             faces.crops, faces.ages, faces.training, seed=seed, stage="recognition", where=device()
         )
-        self.memory = FaceMemory(
-            settings.num_remembered, embedding_size=EMBEDDING_SIZE, num_cells=cells.shape[1]
-        ).to(device())
+        with torch.no_grad():
+            sizes = [told.shape[1] for told in self._recogniser(self._draw.crops(np.array([0])))]
+        self.memory = FaceMemory(settings.num_remembered, sizes=sizes, num_cells=cells.shape[1]).to(
+            device()
+        )
 
-    def distance(
-        self, made: Tensor, ages: Tensor, cells: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        """Returns how much farther re-aged faces are from real ones than from each other.
+    def unknown(self, made: Tensor, crops: Tensor, generator: torch.Generator) -> Tensor:
+        """Says how surely re-aged faces are taken for others, 0 where nobody else comes near.
 
-        Its gradient is that of half the squared MMD; 0 until enough faces are remembered.
+        The cross entropy of knowing the photograph among the real faces by its embedding: a whole
+        set may move on, but nobody onto another's place.
 
         Args:
             made: Re-aged crops, (B, 3, R, R), [-1, 1].
-            ages: What they were re-aged to, (B,), years.
-            cells: Their weights of gender and group, (B, M).
+            crops: The photographs that they were made of, the same.
+            generator: Of the augmentation.
+        """
+        settings, (spread, others) = self._settings, self._real.embeddings()
+        embedded = spread.units(self._met(made, generator)[0])
+        with torch.no_grad():
+            own = spread.units(self._met(crops, generator)[0])
+            themselves = own @ others.T > settings.same_photograph
+        strangers = (embedded @ others.T).masked_fill(themselves, -1)
+        cosines = torch.cat([(embedded * own).sum(dim=1, keepdim=True), strangers], dim=1)
+        first = torch.zeros(len(made), dtype=torch.long, device=made.device)
+        return F.cross_entropy(cosines / settings.temperature, first)
+
+    def distances(self, made: Tensor, asked: Asked, generator: torch.Generator) -> list[Tensor]:
+        """Says by space how much farther re-aged faces are from real ones than from each other.
+
+        The gradient is that of half the squared MMD; 0 until enough faces are remembered. Faces
+        are compared with those re-aged from about the same age: too little from below and too
+        little from above would make up for each other. How far a target is from the source counts
+        up to `far_years`, as nearer ones are real whatever is done.
+
+        Args:
+            made: Re-aged crops, (B, 3, R, R), [-1, 1].
+            asked: What they were to become.
             generator: Of the augmentation.
         """
         memory, settings, real = self.memory, self._settings, self._real
-        embedded = F.normalize(self._met(made, generator) - real.mean, dim=1)
-        apart = made.new_zeros(())
+        seen = tuple(
+            spread.units(told)
+            for spread, told in zip(real.spreads, self._met(made, generator), strict=True)
+        )
+        apart = [made.new_zeros(())] * len(seen)
         if len(memory) >= settings.num_fewest:
-            theirs = memory.filled()
-            own = _mean_kernel(embedded, ages, cells, theirs, years=settings.remembered_years)
-            apart = own - _mean_kernel(embedded, ages, cells, real.faces, years=settings.real_years)
-        memory.add(embedded, ages, cells)
+            others, sources = memory.filled()
+            to_others = shares(
+                nearness(asked.targets, others.ages, years=settings.remembered_years)
+                * nearness(asked.sources, sources, years=settings.source_years)
+                * agreement(asked.cells, others.cells)
+            )
+            to_real = shares(
+                nearness(asked.targets, real.faces.ages, years=settings.real_years)
+                * agreement(asked.cells, real.faces.cells)
+            )
+            moved = (asked.targets - asked.sources).abs() / settings.far_years
+            apart = [
+                (moved.clamp(max=1) * (_mean(to_others, x, y) - _mean(to_real, x, z))).mean()
+                for x, y, z in zip(seen, others.spaces, real.faces.spaces, strict=True)
+            ]
+        memory.add(Met(seen, asked.targets, asked.cells), asked.sources)
         return apart
 
     @cached_property
@@ -140,56 +195,68 @@ class Recognition:
             with torch.no_grad():
                 met.append(self._met(draw.crops(rows[first : first + CHUNK]), draw.generator))
             self._report("recognition", min(first + CHUNK, count), count, {})
-        embedded = torch.cat(met)
-        mean = embedded.mean(dim=0)
+        seen = [torch.cat(told) for told in zip(*met, strict=True)]
+        spreads = (
+            Spread(seen[0].mean(dim=0), torch.ones_like(seen[0][0])),
+            *(Spread(told.mean(dim=0), told.std(dim=0)) for told in seen[1:]),
+        )
         faces = Met(
-            F.normalize(embedded - mean, dim=1),
+            tuple(spread.units(told) for spread, told in zip(spreads, seen, strict=True)),
             torch.from_numpy(self._faces.ages[rows]).float().to(draw.where),
             self._cells[rows].float().to(draw.where),
         )
-        return _Real(mean, faces)
+        return _Real(spreads, faces)
 
-    def _met(self, crops: Tensor, generator: torch.Generator) -> Tensor:
+    def _met(self, crops: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         # In full precision: what is compared are small differences of means.
-        embedded: Tensor = self._recogniser(augment(crops, SEEN, generator=generator))
-        return embedded
+        seen: tuple[Tensor, ...] = self._recogniser(augment(crops, SEEN, generator=generator))
+        return seen
+
+
+class Spread(NamedTuple):
+    """The mean of real faces in a space, (E,), and what counts as one unit from it, (E,)."""
+
+    mean: Tensor
+    unit: Tensor
+
+    def units(self, told: Tensor) -> Tensor:
+        """Returns what a recogniser told (B, E), in these terms, of unit length."""
+        return F.normalize((told - self.mean) / (self.unit + 1e-3), dim=1)
 
 
 class _Real(NamedTuple):
-    """The real faces, and their mean embedding (E,), which all are counted from."""
+    """The real faces, and how they are spread in each space."""
 
-    mean: Tensor
+    spreads: tuple[Spread, ...]
     faces: Met
 
+    def embeddings(self) -> tuple[Spread, Tensor]:
+        """Returns the first space."""
+        return self.spreads[0], self.faces.spaces[0]
 
-def _mean_kernel(
-    embedded: Tensor, ages: Tensor, cells: Tensor, others: Met, *, years: float
-) -> Tensor:
-    weights = comparison_weights(ages, cells.float(), others.ages, others.cells, years=years)
-    return (weights * kernel(embedded, others.embedded)).sum(dim=1).mean()
+
+def _mean(weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return (weights * kernel(x, y)).sum(dim=1)
 
 
 def kernel(x: Tensor, y: Tensor) -> Tensor:
-    """Returns (cosine + 1)^3 of unit embeddings (B, E) and (K, E), (B, K)."""
+    """Returns (cosine + 1)^3 of unit vectors (B, E) and (K, E), (B, K)."""
     return (x @ y.T + 1) ** 3
 
 
-def comparison_weights(
-    ages: Tensor, cells: Tensor, other_ages: Tensor, other_cells: Tensor, *, years: float
-) -> Tensor:
-    """Weighs faces for others to be compared with.
+def nearness(ages: Tensor, others: Tensor, *, years: float) -> Tensor:
+    """Returns (B, K), 1 where ages (B,) and (K,) agree, falling with a standard deviation."""
+    return torch.exp(-0.5 * ((ages[:, None] - others) / years) ** 2)
 
-    Args:
-        ages, cells: Of the others, (B,) and (B, M).
-        other_ages, other_cells: Of the faces, (K,) and (K, M).
-        years: Standard deviation of nearness in age.
 
-    Returns:
-        (B, K), rows of sum 1, larger for faces near in age and alike in gender and group.
-    """
-    near = torch.exp(-0.5 * ((ages[:, None] - other_ages) / years) ** 2)
-    weights = near * (cells @ other_cells.T).clamp_min(1e-4)
-    return weights / weights.sum(dim=1, keepdim=True).clamp_min(1e-9)
+def agreement(cells: Tensor, others: Tensor) -> Tensor:
+    """Returns (B, K), 1 where gender and group (B, M) and (K, M) surely agree, above 0."""
+    return (cells.float() @ others.float().T).clamp_min(1e-4)
+
+
+def shares(weights: Tensor) -> Tensor:
+    """Returns weights (B, K) with rows of sum 1."""
+    return weights / weights.sum(dim=1, keepdim=True).clamp_min(1e-12)
 
 
 def recogniser_for(faces: FaceSet, path: Path) -> CropRecogniser:

@@ -94,6 +94,13 @@ class FinishSettings(GameSettings):
     likeness_to_decoded: float = 0.1  # seen from afar: a person's own way of ageing
     mismatched: float = 0.25  # of photographs with a wrong age among the negatives
     recognised: float = 0.0  # how others' recogniser meets re-aged faces; above 0 needs one
+    recognised_features: float = 0.0  # the same, of the features that lead to its embeddings
+    known_again: float = 0.0  # that it knows a re-aged face again among others
+
+    @property
+    def needs_recogniser(self) -> bool:
+        """Whether the phase asks what a face recogniser by others says."""
+        return max(self.recognised, self.recognised_features, self.known_again) > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +109,13 @@ class RecognitionSettings:
 
     num_real: int = 7000  # real faces, drawn with all ages alike
     real_years: float = 3.0  # standard deviation of nearness in age to those
-    num_remembered: int = 1500  # re-aged faces, the last ones
+    num_remembered: int = 4000  # re-aged faces, the last ones
     num_fewest: int = 600  # remembered ones, before which nothing is compared
     remembered_years: float = 5.0  # standard deviation of nearness in age to those
+    source_years: float = 10.0  # standard deviation of nearness in the age they were re-aged from
+    far_years: float = 10.0  # of ageing, up to which a face counts less
+    temperature: float = 0.1  # of the cosines by which a face is known among the real ones
+    same_photograph: float = 0.8  # cosine above which a real face is the photograph itself
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_fewest <= self.num_remembered or self.num_real < 1:
@@ -185,7 +196,7 @@ class PriorRecipe:
     @property
     def needs_recogniser(self) -> bool:
         """Whether a phase asks what a face recogniser by others says."""
-        return any(phase.recognised for phase in self.finish)
+        return any(phase.needs_recogniser for phase in self.finish)
 
 
 def load_recipe(path: Path) -> PriorRecipe:

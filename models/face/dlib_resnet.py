@@ -8,6 +8,7 @@ Shapes: B batch, C channels, H W pixels, R crop size, E embedding size (128).
 """
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from models.shapes import check_shape
 FACE_SIZE, EMBEDDING_SIZE = 150, 128
 MEAN_COLOUR = (122.782, 117.001, 104.298)  # RGB, 0-255
 STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
+SUMMARISED = ((1, 2), (2, 3), (3, 3))  # stages whose features are looked at, and fields across
 # Mesh landmarks of eye corners and the base of the nose, and where dlib's chips have them, pixels.
 LANDMARKS = (263, 362, 33, 133, 2)
 CHIP = (
@@ -86,10 +88,23 @@ class DlibResNet(nn.Module):
 
     def forward(self, chips: Tensor) -> Tensor:
         """Embeds chips (B, 3, 150, 150), RGB in [-1, 1], as (B, 128), not of unit length."""
+        return self.embed(self.features(chips))
+
+    def embed(self, features: list[Tensor]) -> Tensor:
+        """Returns what `features` lead to, (B, 128)."""
+        return self.embedding(features[-1].mean(dim=(2, 3)))
+
+    def features(self, chips: Tensor) -> list[Tensor]:
+        """Returns what every stage sees of chips (B, 3, 150, 150) in [-1, 1], (B, C, H, W) each."""
         check_shape("chips", chips, "B C H W", C=3, H=FACE_SIZE, W=FACE_SIZE)
         x = ((chips + 1) * 127.5 - self.mean_colour) / 256
-        x = F.max_pool2d(F.relu(self.stem(x)), 3, 2)
-        return self.embedding(self.blocks(x).mean(dim=(2, 3)))
+        x, seen = F.max_pool2d(F.relu(self.stem(x)), 3, 2), []
+        ends = set(accumulate(count for _, count, _ in STAGES))
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x)
+            if number in ends:
+                seen.append(x)
+        return seen
 
     def in_file_order(self) -> Iterator[tuple[Tensor, ...]]:
         """Yields the parameters as dlib groups them: those of a group lie end to end."""
@@ -119,9 +134,15 @@ class CropRecogniser(nn.Module):
         grid = (places[None] + 0.5) / size * 2 - 1
         self.register_buffer("grid", torch.from_numpy(grid).float(), persistent=False)
 
-    def forward(self, crops: Tensor) -> Tensor:
-        """Embeds crops (B, 3, R, R), RGB in [-1, 1], as (B, E); beyond them their edge goes on."""
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Meets crops (B, 3, R, R), RGB in [-1, 1]; beyond them their edge goes on.
+
+        Returns:
+            Embeddings (B, 128), and by stage of `SUMMARISED` the mean features of its fields,
+            (B, C * fields across ** 2).
+        """
         grid = self.grid.expand(len(crops), -1, -1, -1)
-        return self.network(
-            F.grid_sample(crops.float(), grid, padding_mode="border", align_corners=False)
-        )
+        chips = F.grid_sample(crops.float(), grid, padding_mode="border", align_corners=False)
+        seen = self.network.features(chips)
+        fields = (F.adaptive_avg_pool2d(seen[stage], across) for stage, across in SUMMARISED)
+        return self.network.embed(seen), *(field.flatten(1) for field in fields)

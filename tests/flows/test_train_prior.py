@@ -185,7 +185,11 @@ def test_a_folder_without_ages_is_refused(tmp_path: Path) -> None:
 RECOGNISED = replace(
     RECIPE,
     recognition=RecognitionSettings(num_real=8, num_remembered=8, num_fewest=4),
-    finish=(replace(RECIPE.finish[0], steps=4, recognised=1.0),),
+    finish=(
+        replace(
+            RECIPE.finish[0], steps=4, recognised=1.0, recognised_features=1.0, known_again=0.5
+        ),
+    ),
 )
 
 
@@ -211,6 +215,8 @@ def test_a_run_with_a_recogniser_is_killed_and_ends_with_the_same_bytes(
     expected = run(whole).read_bytes()
     terms = {line.stage: line.terms for line in read_curve(whole / "priors/tiny/curve.jsonl")}
     assert terms["finish"]["recognised"] != 0
+    assert terms["finish"]["recognised features"] != 0
+    assert terms["finish"]["known again"] > 0
     with pytest.raises(Killed):
         run(cut, kill)
     assert run(cut).read_bytes() == expected

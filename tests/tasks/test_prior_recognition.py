@@ -13,11 +13,16 @@ from models.face.dlib_resnet import CHIP, LANDMARKS
 from reage.face_set import FaceSet
 from reage.geometry import Similarity
 from tasks.prior_recognition import (
+    Asked,
     FaceMemory,
+    Met,
     Recognition,
-    comparison_weights,
+    Spread,
+    agreement,
     kernel,
+    nearness,
     recogniser_for,
+    shares,
 )
 from tests.dlib_file import seeded, written
 
@@ -26,12 +31,12 @@ SETTINGS = RecognitionSettings(num_real=200, num_remembered=64, num_fewest=16)
 
 
 class Brightness(nn.Module):
-    """Meets a face as how bright its upper and its lower half are."""
+    """Meets a face as its upper and lower brightness, and as their difference and sum."""
 
-    def forward(self, crops: Tensor) -> Tensor:
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         upper, lower = crops.mean(dim=1).chunk(2, dim=1)
         told = torch.stack([upper.mean(dim=(1, 2)), lower.mean(dim=(1, 2))], dim=1)
-        return nn.functional.pad(told, (0, 126))
+        return told, told @ torch.tensor([[1.0, 1.0], [-1.0, 1.0]])
 
 
 @pytest.fixture
@@ -59,24 +64,30 @@ def recognition(faces: FaceSet) -> Recognition:
     return Recognition(Brightness(), faces, cells, SETTINGS, seed=0, report=lambda *_: None)
 
 
+def asked(source: float, target: float, *, count: int = 16) -> Asked:
+    return Asked(
+        *torch.tensor([source, target]).float()[:, None].expand(2, count),
+        torch.full((count, 2), 0.5),
+    )
+
+
 def test_nothing_is_compared_before_enough_is_remembered(faces: FaceSet) -> None:
-    asked, generator = recognition(faces), torch.Generator().manual_seed(0)
-    made, old = torch.zeros(16, 3, SIZE, SIZE), torch.full((16,), 75.0)
-    cells = torch.full((16, 2), 0.5)
-    assert asked.distance(made, old, cells, generator) == 0
-    assert asked.distance(made, old, cells, generator) != 0
+    met, generator = recognition(faces), torch.Generator().manual_seed(0)
+    made = torch.zeros(16, 3, SIZE, SIZE)
+    assert met.distances(made, asked(25, 75), generator) == [0, 0]
+    assert all(apart != 0 for apart in met.distances(made, asked(25, 75), generator))
 
 
+@pytest.mark.parametrize("space", [0, 1])
 @pytest.mark.parametrize(("target", "brighter"), [(75.0, "below"), (25.0, "above")])
 def test_faces_are_driven_to_real_ones_of_the_age_asked_for(
-    faces: FaceSet, target: float, brighter: str
+    faces: FaceSet, target: float, brighter: str, space: int
 ) -> None:
-    asked, generator = recognition(faces), torch.Generator().manual_seed(0)
+    met, generator = recognition(faces), torch.Generator().manual_seed(0)
     made = (0.1 * torch.randn(16, 3, SIZE, SIZE, generator=generator)).requires_grad_()
-    ages, cells = torch.full((16,), target), torch.full((16, 2), 0.5)
     optimiser = torch.optim.Adam([made], lr=0.05)
     for _ in range(40):
-        distance = asked.distance(made.clamp(-1, 1), ages, cells, generator)
+        distance = met.distances(made.clamp(-1, 1), asked(50, target), generator)[space]
         optimiser.zero_grad()
         if distance.requires_grad:
             distance.backward()
@@ -86,32 +97,87 @@ def test_faces_are_driven_to_real_ones_of_the_age_asked_for(
     assert (rise > 0.3) if brighter == "below" else (rise < -0.3)
 
 
+def test_a_face_that_is_of_the_age_already_is_left_as_it_is(faces: FaceSet) -> None:
+    met, generator = recognition(faces), torch.Generator().manual_seed(0)
+    made = torch.zeros(16, 3, SIZE, SIZE)
+    met.distances(made, asked(75, 75), generator)
+    assert met.distances(made, asked(75, 75), generator) == [0, 0]
+    half, full = (met.distances(made, asked(75 - years, 75), generator)[0] for years in (5, 40))
+    assert 0 < abs(float(half)) < abs(float(full))
+
+
+def test_a_face_is_unknown_the_nearer_it_comes_to_others(faces: FaceSet) -> None:
+    """What is dark below among faces that are bright above or below, and then as bright above."""
+    met = recognition(faces)
+    crops = torch.full((4, 3, SIZE, SIZE), -0.9)
+    told = []
+    for brightness in (-0.9, 0.0, 0.9):
+        made = crops.clone()
+        made[:, :, : SIZE // 2] = brightness
+        made.requires_grad_()
+        told.append(met.unknown(made, crops, torch.Generator().manual_seed(0)))
+        told[-1].backward()
+        assert made.grad is not None
+        assert made.grad.abs().sum() > 0
+    assert told[0] < told[1] < told[2]
+
+
+def test_a_photograph_among_the_real_faces_is_no_stranger_to_itself(faces: FaceSet) -> None:
+    met = recognition(faces)
+    crops = torch.from_numpy(faces.crops[:4]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    strangers = recognition(faces).unknown(-crops, crops, torch.Generator().manual_seed(0))
+    assert met.unknown(crops, crops, torch.Generator().manual_seed(0)) < 0.01 * strangers
+
+
+def test_faces_re_aged_from_elsewhere_do_not_make_up_for_these(faces: FaceSet) -> None:
+    """Those from 75 are spread as those from 25 are not: only their own kind is compared with."""
+    told = []
+    for others in (25.0, 75.0):
+        met, generator = recognition(faces), torch.Generator().manual_seed(0)
+        bright, dark = torch.full((16, 3, SIZE, SIZE), 0.8), torch.zeros(16, 3, SIZE, SIZE)
+        bright[:, :, SIZE // 2 :] = -0.8
+        met.distances(dark, asked(25, 50), generator)
+        met.distances(bright, asked(others, 50), generator)
+        told.append(float(met.distances(dark, asked(25, 50), generator)[0]))
+    alone = recognition(faces)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        alone.distances(torch.zeros(16, 3, SIZE, SIZE), asked(25, 50), generator)
+    wanted = float(alone.distances(torch.zeros(16, 3, SIZE, SIZE), asked(25, 50), generator)[0])
+    assert abs(told[1] - wanted) < 0.1 * abs(told[0] - wanted)
+
+
 def test_those_near_in_age_and_alike_in_gender_and_group_count_most() -> None:
-    cells = torch.eye(2)
-    weights = comparison_weights(
-        torch.tensor([30.0, 70.0]),
-        cells,
-        torch.tensor([30.0, 30.0, 70.0, 70.0]),
-        torch.cat([cells, cells]),
-        years=3.0,
-    )
+    cells, ages = torch.eye(2), torch.tensor([30.0, 30.0, 70.0, 70.0])
+    near = nearness(torch.tensor([30.0, 70.0]), ages, years=3.0)
+    weights = shares(near * agreement(cells, torch.cat([cells, cells])))
     assert torch.allclose(weights.sum(dim=1), torch.ones(2))
     assert weights.argmax(dim=1).tolist() == [0, 3]
     assert weights.max(dim=1).values.min() > 0.99
 
 
-def test_the_kernel_is_that_of_unit_embeddings() -> None:
+def test_the_kernel_is_that_of_unit_vectors() -> None:
     x = nn.functional.normalize(torch.randn(4, 8, generator=torch.Generator().manual_seed(0)))
     assert torch.allclose(kernel(x, x).diagonal(), torch.full((4,), 8.0))
 
 
+def test_a_space_is_told_in_terms_of_how_real_faces_are_spread() -> None:
+    told = torch.tensor([[3.0, 10.0], [1.0, 30.0]])
+    units = Spread(torch.tensor([2.0, 20.0]), torch.tensor([1.0, 10.0])).units(told)
+    assert torch.allclose(units, torch.tensor([[1.0, -1.0], [-1.0, 1.0]]) / 2**0.5, atol=1e-3)
+
+
 def test_the_oldest_memory_is_overwritten_first() -> None:
-    memory = FaceMemory(5, embedding_size=1, num_cells=1)
+    memory = FaceMemory(5, sizes=(1, 2), num_cells=1)
     for first in (0, 3):
         ages = torch.arange(first, first + 3.0)
-        memory.add(ages[:, None], ages, torch.ones(3, 1))
+        spaces = (ages[:, None], torch.stack([ages, -ages], dim=1))
+        memory.add(Met(spaces, ages, torch.ones(3, 1)), ages + 10)
         assert len(memory) == min(first + 3, 5)
-    assert sorted(memory.filled().ages.tolist()) == [1, 2, 3, 4, 5]
+    met, sources = memory.filled()
+    assert sorted(met.ages.tolist()) == [1, 2, 3, 4, 5]
+    assert torch.equal(sources, met.ages + 10)
+    assert torch.equal(met.spaces[1], torch.stack([met.ages, -met.ages], dim=1))
 
 
 def test_a_memory_smaller_than_the_fewest_is_refused() -> None:
@@ -122,7 +188,7 @@ def test_a_memory_smaller_than_the_fewest_is_refused() -> None:
 def test_a_recogniser_sees_crops_where_their_landmarks_say(faces: FaceSet, tmp_path: Path) -> None:
     network = seeded()
     crops = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
-    seen = recogniser_for(faces, written(network, tmp_path / "resnet.dat"))(crops)
+    seen = recogniser_for(faces, written(network, tmp_path / "resnet.dat"))(crops)[0]
     larger = Similarity.fit(np.array(CHIP) / 10, np.array(CHIP)).matrix
     chips = [
         cv2.warpAffine(

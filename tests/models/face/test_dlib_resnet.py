@@ -47,7 +47,12 @@ def test_a_crop_that_lies_like_a_chip_is_seen_as_it_is() -> None:
     network, chips = seeded(), torch.rand(2, 3, 150, 150) * 2 - 1
     assert len(CHIP) == 5
     as_it_is = CropRecogniser(network, np.eye(2, 3), 150)
-    assert torch.allclose(as_it_is(chips), network(chips), atol=1e-4)
+    embedded, *fields = as_it_is(chips)
+    assert torch.allclose(embedded, network(chips), atol=1e-4)
+    assert [field.shape[1] for field in fields] == [64 * 2**2, 128 * 3**2, 256 * 3**2]
+    deepest = network.features(chips)[3]
+    corner = deepest[:, :, :2, :2].mean(dim=(2, 3))
+    assert torch.allclose(fields[2][:, :: 3 * 3], corner, atol=1e-4)
 
 
 def test_a_larger_crop_is_shrunk_to_the_chip_and_passes_gradients() -> None:
@@ -55,8 +60,8 @@ def test_a_larger_crop_is_shrunk_to_the_chip_and_passes_gradients() -> None:
     crops = torch.linspace(-1, 1, size).expand(1, 3, size, size).clone().requires_grad_()
     seen = CropRecogniser(network, np.array([[2.0, 0, 0.5], [0, 2.0, 0.5]]), size)(crops)
     small = torch.linspace(-1, 1, size)[:300].view(150, 2).mean(dim=1)
-    assert torch.allclose(seen, network(small.expand(1, 3, 150, 150)), atol=1e-4)
-    seen.sum().backward()
+    assert torch.allclose(seen[0], network(small.expand(1, 3, 150, 150)), atol=1e-4)
+    torch.cat(seen, dim=1).sum().backward()
     assert crops.grad is not None
     assert crops.grad.abs().sum() > 0
 
