@@ -1,7 +1,8 @@
 """Trains an ageing prior on a folder of age-labelled faces, stage by stage, and registers it.
 
 Stages: faces -> regressor -> embedder -> autoencoder -> path -> adversary -> windows -> finish ->
-witness -> publish.
+witness -> calibration -> publish.
+A run that goes on from a trained prior has all behind it but windows, finish and calibration.
 Each leaves a checkpoint in `<work>/priors/<name>/` and is skipped when it is found finished; a
 killed run goes on where it stopped. Another recipe or another folder under the same name is
 refused, not mixed in.
@@ -17,11 +18,13 @@ from prefect import flow, get_run_logger
 from flows.progress import stage_progress
 from reage.errors import RegistryError
 from reage.naming import check_name
-from reage.registry.priors import list_priors, register_prior
+from reage.registry.priors import find_prior, list_priors, register_prior
 from tasks.prior_adversary import train_adversary
+from tasks.prior_calibration import calibrate
 from tasks.prior_faces import prepare_faces
 from tasks.prior_finish import train_finish
 from tasks.prior_recognition import recogniser_digest
+from tasks.prior_start import read_start
 from tasks.prior_training import (
     PriorRecipe,
     Report,
@@ -46,6 +49,7 @@ def train_prior(
     name: str = "studio",
     work: str = "work",
     recogniser: str | None = None,
+    start: str | None = None,
 ) -> str:
     """Trains a prior and registers it under `name`.
 
@@ -55,14 +59,16 @@ def train_prior(
         name: To register it under.
         work: Root of the work folders.
         recogniser: dlib's face recogniser, for a recipe that asks for one.
+        start: Registered prior to go on from; the recipe is its own with more phases of the finish.
 
     Returns:
         The folder of the registered prior.
 
     Raises:
         FaceError: Too few adult faces.
-        RegistryError: The name is taken, or work under it was begun with another recipe, folder or
-            recogniser, or the recipe asks for a recogniser and there is none.
+        RegistryError: The name is taken, or work under it was begun with another recipe, folder,
+            recogniser or start, or the recipe asks for a recogniser and there is none, or the
+            recipe does not go on from the start.
         CheckpointError: The recogniser's file is not dlib's.
     """
     if name in list_priors() and not (Path(work) / "priors" / name / "prior").is_dir():
@@ -79,6 +85,7 @@ def train_prior(
             work=Path(work),
             report=report,
             recogniser=None if recogniser is None else Path(recogniser),
+            start=None if start is None else find_prior(start).folder,
         )
     registered = register_prior(published, name)
     get_run_logger().info("registered prior name=%s folder=%s", name, registered.folder)
@@ -93,10 +100,13 @@ def run_stages(
     work: Path,
     report: Report,
     recogniser: Path | None = None,
+    start: Path | None = None,
 ) -> Path:
     """Runs all stages that are not finished, without Prefect; returns the prior's folder."""
     place = work / "priors" / check_name(name, what="prior")
-    claim(place, folder, recipe_dict(recipe) | _recogniser_of(recipe, recogniser))
+    begun = None if start is None else read_start(start, recipe)
+    begun_from = {} if begun is None else {"start": begun.prior.digest}
+    claim(place, folder, recipe_dict(recipe) | _recogniser_of(recipe, recogniser) | begun_from)
     faces = prepare_faces(
         folder,
         place / "faces.npz",
@@ -105,13 +115,28 @@ def run_stages(
         report=report,
     )
     prior = new_prior(faces, recipe)
-    for stage in (train_regressor, train_embedder, train_autoencoder, fit_ageing_path):
-        stage(prior, faces, recipe, place, report)
-    readings = read_faces(prior, faces, np.arange(len(faces)))
-    train_adversary(prior, faces, recipe, place, report, readings=readings)
-    train_finish(prior, faces, recipe, place, report, readings=readings, recogniser=recogniser)
-    train_witness(prior, faces, recipe, place, report)
-    return publish(prior, faces, recipe, place)
+    if begun is not None:
+        begun.into(prior, rejuvenation_gain=recipe.path.rejuvenation_gain)
+        readings = read_faces(prior, faces, np.arange(len(faces)))
+    else:
+        for stage in (train_regressor, train_embedder, train_autoencoder, fit_ageing_path):
+            stage(prior, faces, recipe, place, report)
+        readings = read_faces(prior, faces, np.arange(len(faces)))
+        train_adversary(prior, faces, recipe, place, report, readings=readings)
+    train_finish(
+        prior,
+        faces,
+        recipe,
+        place,
+        report,
+        readings=readings,
+        recogniser=recogniser,
+        first=0 if begun is None else begun.steps,
+    )
+    if begun is None:
+        train_witness(prior, faces, recipe, place, report)
+    calibrate(prior, faces, recipe, place, report)
+    return publish(prior, faces, recipe, place, begun)
 
 
 def _recogniser_of(recipe: PriorRecipe, recogniser: Path | None) -> dict[str, str]:

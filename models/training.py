@@ -231,6 +231,7 @@ def run_loop(
     report: Report,
     saved: Callable[[int], object] | None = None,
     save_every: int = SAVE_EVERY,
+    first: int = 0,
 ) -> None:
     """Runs a stage's remaining steps, with a checkpoint at `path` now and then and at the end.
 
@@ -244,8 +245,8 @@ def run_loop(
         report: Told of every step.
         saved: Told after each checkpoint how many steps are done.
         save_every: Steps between checkpoints.
+        first: Number of the step to begin with where there is no checkpoint.
     """
-    first = 0
     if path.is_file():
         state = load_checkpoint(path)
         first = state["step"]

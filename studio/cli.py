@@ -350,6 +350,10 @@ def train_prior(
         Path | None,
         typer.Option(help="dlib's face recogniser (.dat), for a recipe with `recognised` phases."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Prior to go on from, by its recipe with more phases of the finish."),
+    ] = None,
     work: Work = Path("work"),
 ) -> None:
     """Trains an ageing prior, or a 3D one, on a studio's own licensed faces and registers it.
@@ -366,14 +370,15 @@ def train_prior(
 
     where = None if config is None else str(config)
     if kind is Kind.FACE3D:
-        if recogniser is not None:
-            raise typer.BadParameter(
-                "got one, expected none for a 3D prior", param_hint="--recogniser"
-            )
+        for option, value in (("--recogniser", recogniser), ("--start", start)):
+            if value is not None:
+                raise typer.BadParameter("got one, expected none for a 3D prior", param_hint=option)
         out.print(train_face3d_prior(str(folder), where, name, str(work)), soft_wrap=True)
         return
     told = None if recogniser is None else str(recogniser)
-    registered = train_ageing_prior(str(folder), where, name, str(work), recogniser=told)
+    registered = train_ageing_prior(
+        str(folder), where, name, str(work), recogniser=told, start=start
+    )
     out.print(registered, soft_wrap=True)
     out.print(f"  use it with `prior: {name}` in a shot manifest", highlight=False)
     out.print(f"  read its card: reage weights inspect {name}", highlight=False)

@@ -20,16 +20,23 @@ from reage.labelled_faces import ADULT_AGE
 from reage.markdown import dashed, duration, figure, table
 from reage.training_curve import CURVE_NAME, EVERY, CurveLine, of_stage, read_curve
 from tasks.prior_figures import PriorFigures, kept_figures
+from tasks.prior_start import Start
 
 CARD_NAME, PICTURE_NAME = "MODEL_CARD.md", "curve.png"
 JUDGED, JUDGED_END = "<!-- judged -->", "<!-- /judged -->"
 NOT_JUDGED = "Not judged yet: run `make bench-prior`."
+_ROUNDING = 1e-3  # of a gain kept in half precision
 _FEW = 0.02  # share of the training faces below which a decade is called thin
 _SAID_APART = {"steps", "batch_size", "learning_rate", "size"}
 
 
 def write_card(
-    prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, place: Path, published: Path
+    prior: CompactPrior,
+    faces: FaceSet,
+    recipe: PriorRecipe,
+    place: Path,
+    published: Path,
+    begun: Start | None = None,
 ) -> None:
     """Writes the card, and the curve's picture beside it where there is a curve.
 
@@ -39,6 +46,7 @@ def write_card(
         recipe: It was trained by.
         place: Holds the run's curve and figures; the figures are taken if they are not there.
         published: Folder of the published prior.
+        begun: What the run went on from, if anything.
     """
     lines = [line for line in read_curve(place / CURVE_NAME) if line.terms]
     (published / PICTURE_NAME).unlink(missing_ok=True)
@@ -47,7 +55,8 @@ def write_card(
     path = published / CARD_NAME
     judged = judgement_in(path.read_text(encoding="utf-8"), prior.digest) if path.is_file() else ""
     figures = kept_figures(prior, faces, place)
-    text = compose_card(prior, faces, recipe, figures, lines, judged=judged or NOT_JUDGED)
+    judged = judged or NOT_JUDGED
+    text = compose_card(prior, faces, recipe, figures, lines, judged=judged, begun=begun)
     path.write_text(text, encoding="utf-8")
 
 
@@ -59,6 +68,7 @@ def compose_card(
     lines: Sequence[CurveLine],
     *,
     judged: str = NOT_JUDGED,
+    begun: Start | None = None,
 ) -> str:
     """Returns the card, Markdown.
 
@@ -69,12 +79,13 @@ def compose_card(
         figures: Of this prior.
         lines: Of the curve; may be none, or lack some.
         judged: What stands between the marker lines.
+        begun: What the run went on from, if anything.
     """
     sections = (
         _head(prior.config, figures),
         _data(faces),
         _networks(prior),
-        _recipe(recipe),
+        _recipe(recipe, begun, gain=float(prior.rejuvenation_gain)),
         _course(recipe, lines),
         _readers(figures),
         f"## Judged by others' networks\n\n{JUDGED}\n{judged}\n{JUDGED_END}",
@@ -151,7 +162,7 @@ def _networks(prior: CompactPrior) -> str:
     return "## What is in it\n\n" + table(("part", "what", "numbers"), rows)
 
 
-def _recipe(recipe: PriorRecipe) -> str:
+def _recipe(recipe: PriorRecipe, begun: Start | None, *, gain: float) -> str:
     rows = []
     for stage, number, phase in _phases(recipe):
         size = getattr(phase, "size", None) or _whole_size(recipe.prior, stage)
@@ -165,11 +176,23 @@ def _recipe(recipe: PriorRecipe) -> str:
             " Phases with `recognised` were held\nto what dlib's face recogniser says; others "
             "trained it, and it is not shipped."
         )
+    calibrated = ""
+    if abs(gain - recipe.path.rejuvenation_gain) > _ROUNDING:
+        calibrated = (
+            f"\nLast, the witness set the rejuvenation gain to {gain:.3f}: it read validation "
+            "faces made younger beside real\nones of those ages."
+        )
+    if begun is not None:
+        notes += (
+            f"\nThe run went on from the prior\n`{begun.prior.digest}`,\nwhich has the first "
+            f"{begun.steps:,} steps of the finish and all before them behind it."
+        )
     return (
         f"## Recipe\n\n`recipe.json` beside this card; seed {recipe.seed}."
         f"{notes}\n\n"
         + table(heads, rows)
         + f"\n\nThe path, between auto-encoder and adversary, is fitted and not trained: {path}."
+        + calibrated
     )
 
 

@@ -156,6 +156,7 @@ def train_finish(
     *,
     readings: tuple[Tensor, Tensor],
     recogniser: Path | None = None,
+    first: int = 0,
 ) -> None:
     """Trains the finish of a prior that is trained otherwise.
 
@@ -167,6 +168,7 @@ def train_finish(
         report: Told of progress.
         readings: Apparent ages (N,) and cell weights (N, M) of all faces.
         recogniser: dlib's file, for a recipe that asks for one.
+        first: Number of the step to begin with; the finish has those before behind it.
 
     Raises:
         CheckpointError: The recogniser's file is not dlib's.
@@ -187,4 +189,4 @@ def train_finish(
     game = Finishing(prior, reader, recipe.finish[0], recognition)
     sampler = Sampler(faces, "finish", readings, seed=recipe.seed)
     preview = PriorPreview(prior, faces, folder, ages=AGES)
-    play(game, Phases(recipe.finish), sampler, folder, report, preview)
+    play(game, Phases(recipe.finish), sampler, folder, report, preview, first=first)

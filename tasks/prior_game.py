@@ -207,6 +207,8 @@ def play(
     folder: Path,
     report: Report,
     preview: PriorPreview,
+    *,
+    first: int = 0,
 ) -> None:
     """Plays a stage to its end and leaves the players with the averages of their weights.
 
@@ -217,6 +219,7 @@ def play(
         folder: Of the checkpoints.
         report: Told of progress.
         preview: Drawn at every checkpoint.
+        first: Number of the step to begin with; those before are behind the players already.
     """
     draw, averaged = sampler.draw, AveragedWeights(game.players, decay=0.995)
 
@@ -241,6 +244,7 @@ def play(
         optimisers=[game.optimiser, game.discriminator_optimiser],
         report=StageCurve(folder / CURVE_NAME, report, phase_of=phases.number),
         saved=lambda done: preview.draw(averaged.network, sampler.stage, done),
+        first=first,
     )
     game.players.load_state_dict(averaged.network.state_dict())
     game.players.eval().requires_grad_(False)

@@ -48,6 +48,7 @@ from reage.training_curve import CURVE_NAME, StageCurve
 from tasks.gpu import device, mixed_precision
 from tasks.prior_card import write_card
 from tasks.prior_preview import PriorPreview
+from tasks.prior_start import RECIPE_NAME, Start
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "configs" / "prior" / "compact.json"
 
@@ -276,7 +277,13 @@ def read_faces(
     return torch.cat(ages).cpu(), torch.cat(cells).cpu()
 
 
-def publish(prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, place: Path) -> Path:
+def publish(
+    prior: CompactPrior,
+    faces: FaceSet,
+    recipe: PriorRecipe,
+    place: Path,
+    begun: Start | None = None,
+) -> Path:
     """Writes weights, config, recipe, curve and a model card; returns their folder.
 
     Args:
@@ -284,11 +291,12 @@ def publish(prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, place: Pat
         faces: It was trained on.
         recipe: It was trained by.
         place: Of the run: its curve and its figures lie there, the prior in `prior` inside.
+        begun: What the run went on from, if anything.
     """
     published = place / "prior"
     save_prior(prior.eval().requires_grad_(False).cpu(), published)
-    (published / "recipe.json").write_text(json.dumps(recipe_dict(recipe), indent=2) + "\n")
-    write_card(prior, faces, recipe, place, published)
+    (published / RECIPE_NAME).write_text(json.dumps(recipe_dict(recipe), indent=2) + "\n")
+    write_card(prior, faces, recipe, place, published, begun)
     return published
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from models.ageing.compact_prior import CompactConfig, config_from_dict
+from models.ageing.prior_files import tuples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,24 @@ class RecognitionSettings:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSettings:
+    """Between which gains, and by which faces, rejuvenation is set once all is trained."""
+
+    targets: tuple[float, ...] = (20.0, 30.0, 40.0)  # years asked for; none leaves the gain alone
+    apart_years: float = 10.0  # of the faces made younger, at least
+    near_years: float = 3.0  # of the real faces that they are told against
+    num_faces: int = 500  # validation faces, at most, of either kind
+    least: float = 0.75  # of the path's rejuvenation gain
+    most: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.least <= self.most or self.num_faces < 1:
+            raise ValueError(
+                f"CalibrationSettings: got {self}, expected 0 < least <= most and at least 1 face"
+            )
+
+
 PhaseT = TypeVar("PhaseT", bound=Stage)
 
 
@@ -185,6 +204,7 @@ class PriorRecipe:
     witness: Stage = field(
         default_factory=lambda: Stage(steps=1500, batch_size=64, learning_rate=3e-3)
     )
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
 
     def __post_init__(self) -> None:
         if bool(self.finish) != bool(self.prior.finish_channels):
@@ -218,6 +238,7 @@ def load_recipe(path: Path) -> PriorRecipe:
             "finish": lambda phases: tuple(FinishSettings(**d) for d in phases),
             "recognition": lambda d: RecognitionSettings(**d),
             "witness": lambda d: Stage(**d),
+            "calibration": lambda d: CalibrationSettings(**tuples(d)),
         }
         built = {k: nested[k](v) if k in nested else v for k, v in plain.items()}
         return PriorRecipe(**built)

@@ -1,5 +1,6 @@
 """Training a prior end to end on a handful of portraits: stages, resume, refusals."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from models.ageing.recipe import (
     RecognitionSettings,
     SizedStage,
     Stage,
+    load_recipe,
 )
 from models.published_file import CheckpointError
 from models.training import run_loop
@@ -180,6 +182,68 @@ def test_a_folder_without_ages_is_refused(tmp_path: Path) -> None:
     (tmp_path / "portrait.jpg").write_bytes(b"")
     with pytest.raises(FaceError, match=r"expected names such as 34_1_0_x\.jpg"):
         run_stages(tmp_path, RECIPE, name="none", work=tmp_path / "work", report=silent)
+
+
+LONGER = replace(
+    RECIPE, finish=(*RECIPE.finish, replace(RECIPE.finish[0], steps=4, learning_rate=2e-3))
+)
+
+
+def test_a_prior_is_trained_on_and_killed_and_ends_with_the_same_bytes(
+    folder: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(at: str, step: int, *told: object) -> None:
+        if (at, step) == ("finish", 5):
+            raise Killed
+
+    def run(work: Path, report: Report = silent) -> Path:
+        return run_stages(folder, LONGER, name="on", work=work, report=report, start=start)
+
+    monkeypatch.setitem(run_loop.__kwdefaults__, "save_every", 4)
+    start, whole, cut = trained / "priors/tiny/prior", tmp_path / "whole", tmp_path / "cut"
+    published = run(whole)
+    before, after = load_prior(start).state_dict(), load_prior(published).state_dict()
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"finish"}
+    lines = read_curve(whole / "priors/on/curve.jsonl")
+    assert {(line.stage, line.step, line.phase) for line in lines} == {
+        ("windows", 2, 1), ("finish", 6, 2),
+    }  # fmt: skip
+    assert load_prior(start).digest in (published / "MODEL_CARD.md").read_text()
+    assert load_recipe(published / "recipe.json") == LONGER
+    with pytest.raises(Killed):
+        run(cut, kill)
+    weights = "weights.safetensors"
+    assert (run(cut) / weights).read_bytes() == (published / weights).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (RECIPE, r"finish: got 1 phases, expected the 1 of .*recipe\.json as they are and then"),
+        (replace(LONGER, finish=LONGER.finish[::-1]), "finish: got 2 phases, expected the 1 of"),
+        (replace(LONGER, seed=1), r"got other stages before the finish than those of .*\.json"),
+    ],
+)
+def test_a_recipe_that_does_not_go_on_from_a_prior_is_refused(
+    folder: Path, trained: Path, tmp_path: Path, recipe: PriorRecipe, message: str
+) -> None:
+    start = trained / "priors/tiny/prior"
+    with pytest.raises(RegistryError, match=message):
+        run_stages(folder, recipe, name="on", work=tmp_path, report=silent, start=start)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_prior_without_a_recipe_is_not_trained_on(
+    folder: Path, trained: Path, tmp_path: Path
+) -> None:
+    start = shutil.copytree(trained / "priors/tiny/prior", tmp_path / "bare")
+    (start / "recipe.json").unlink()
+    with pytest.raises(RegistryError, match=r"recipe\.json: got none, expected that of a prior"):
+        run_stages(folder, LONGER, name="on", work=tmp_path, report=silent, start=start)
 
 
 RECOGNISED = replace(

@@ -14,6 +14,7 @@ from reage.face_set import FaceSet
 from reage.training_curve import CurveLine
 from tasks.prior_card import JUDGED, JUDGED_END, NOT_JUDGED, compose_card, write_card
 from tasks.prior_figures import PriorFigures, kept_figures, measure_prior
+from tasks.prior_start import Start
 
 ALIGNMENT = TemplateAlignment(landmark_indices=(1, 2), template=((8.0, 8.0), (24.0, 8.0)), size=32)
 RECIPE = PriorRecipe(
@@ -89,6 +90,20 @@ def test_recipe_is_told_phase_by_phase_with_what_is_not_at_its_default(
     assert "recogniser" not in without
     held = replace(RECIPE, finish=(replace(RECIPE.finish[0], recognised=2.0),))
     assert "dlib's face recogniser says" in compose_card(prior, face_set(), held, FIGURES, [])
+
+
+def test_a_gain_that_was_calibrated_and_a_prior_that_was_gone_on_from_are_said(
+    prior: CompactPrior,
+) -> None:
+    card = compose_card(prior, face_set(), RECIPE, FIGURES, [])
+    assert "went on from" not in card
+    assert "rejuvenation gain" not in card
+    path = replace(RECIPE.path, rejuvenation_gain=1.25)
+    begun = Start(prior, steps=4321)
+    told = compose_card(prior, face_set(), replace(RECIPE, path=path), FIGURES, [], begun=begun)
+    assert "set the rejuvenation gain to 1.000" in told
+    assert f"went on from the prior\n`{prior.digest}`" in told
+    assert "first 4,321 steps of the finish" in told
 
 
 def test_readers_are_told_at_the_size_that_they_read(prior: CompactPrior) -> None:
