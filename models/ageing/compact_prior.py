@@ -22,7 +22,7 @@ from models.ageing.compact import (
     num_structure_rows,
     num_style_layers,
 )
-from models.ageing.crop_regions import border_ramp, tone_kept
+from models.ageing.crop_regions import border_ramp
 from models.ageing.finish import Finish
 from models.ageing.path import AgeingPath, PersonalOffset
 from models.ageing.prior import (
@@ -40,6 +40,7 @@ from models.ageing.prior_files import (
     tuples,
     write_atomically,
 )
+from models.ageing.tone import tone_kept
 from models.face.age import AgeRegressor, AgeRegressorConfig, mirrored_age
 from models.face.identity import IdentityEmbedder, IdentityEmbedderConfig
 
@@ -269,15 +270,14 @@ class CompactPrior(Prior):
 
         The mean of `drawn` of the crops and of their mirror images: a network has a better hand,
         and strokes that come with one hand only are paint. A finish has learnt to draw against the
-        fall to the crop's border, so it falls once more. No face is lightened or tinted as a whole:
-        small as such shifts are, some skins would get more of them than others. Otherwise as Prior
-        says.
+        fall to the crop's border, so it falls once more. No face is lightened or tinted as a whole
+        (tone.py). Otherwise as Prior says.
         """
         change = self.drawn(source, aged, crops)
         if self.finish is not None:
             mirrored = self.drawn(source.flip(3), aged.flip(3), crops.flip(3)).flip(3)
             change = (change + mirrored) / 2 * border_ramp(change.shape[-1]).to(change)
-        return tone_kept(change, faces)
+        return tone_kept(change, crops, faces)
 
     def drawn(self, source: Tensor, aged: Tensor, crops: Tensor) -> Tensor:
         """Returns `difference` of one mirroring.

@@ -8,8 +8,6 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-_LEAST_COVERED = 1e-3  # pixels: keeps an empty matte from being divided by
-
 
 @lru_cache(maxsize=4)
 @torch.inference_mode(False)  # what is kept may be trained with later
@@ -55,24 +53,6 @@ def face_weight(size: int) -> Tensor:
     x, y = _places(size)
     radius = torch.hypot((x - 0.5) / 0.46, (y - 0.42) / 0.58)
     return torch.sigmoid((1 - radius) / 0.05)
-
-
-def tone_kept(change: Tensor, faces: Tensor | None = None) -> Tensor:
-    """Takes from a change (B, C, S, S) what lightens or tints the whole face.
-
-    Its mean over the face, weighted, is then 0 in every channel; no change stays none, and what is
-    taken falls to 0 at the crop's border.
-
-    Args:
-        change: In any unit.
-        faces: Where the faces lie, (B, 1, S, S), 0-1; without them, where faces lie as a rule. In
-            an image without a face nothing is taken.
-    """
-    size = change.shape[-1]
-    face = face_weight(size).to(change) if faces is None else faces.to(change)
-    taken = face * border_ramp(size).to(change)
-    covered = (taken * face).sum(dim=(-2, -1), keepdim=True).clamp_min(_LEAST_COVERED)
-    return change - (change * face).sum(dim=(2, 3), keepdim=True) / covered * taken
 
 
 def _places(size: int) -> tuple[Tensor, Tensor]:
