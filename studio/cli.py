@@ -350,6 +350,10 @@ def train_prior(
         Path | None,
         typer.Option(help="dlib's face recogniser (.dat), for a recipe with `recognised` phases."),
     ] = None,
+    viewer: Annotated[
+        Path | None,
+        typer.Option(help="EfficientNet-Lite0 (.pth), for a recipe with `photographic` phases."),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(help="Prior to go on from, by its recipe with more phases of the finish."),
@@ -370,14 +374,20 @@ def train_prior(
 
     where = None if config is None else str(config)
     if kind is Kind.FACE3D:
-        for option, value in (("--recogniser", recogniser), ("--start", start)):
+        given = {"--recogniser": recogniser, "--viewer": viewer, "--start": start}
+        for option, value in given.items():
             if value is not None:
                 raise typer.BadParameter("got one, expected none for a 3D prior", param_hint=option)
         out.print(train_face3d_prior(str(folder), where, name, str(work)), soft_wrap=True)
         return
-    told = None if recogniser is None else str(recogniser)
     registered = train_ageing_prior(
-        str(folder), where, name, str(work), recogniser=told, start=start
+        str(folder),
+        where,
+        name,
+        str(work),
+        recogniser=None if recogniser is None else str(recogniser),
+        viewer=None if viewer is None else str(viewer),
+        start=start,
     )
     out.print(registered, soft_wrap=True)
     out.print(f"  use it with `prior: {name}` in a shot manifest", highlight=False)

@@ -176,6 +176,11 @@ def _recipe(recipe: PriorRecipe, begun: Start | None, *, gain: float) -> str:
             " Phases with `recognised` were held\nto what dlib's face recogniser says; others "
             "trained it, and it is not shipped."
         )
+    if recipe.needs_viewer:
+        notes += (
+            " Those with `photographic` were held\nto what EfficientNet-Lite0 sees; others trained "
+            "it on ImageNet, and it is not shipped."
+        )
     calibrated = ""
     if abs(gain - recipe.path.rejuvenation_gain) > _ROUNDING:
         calibrated = (

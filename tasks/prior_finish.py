@@ -17,6 +17,7 @@ from models.ageing.compact_prior import CompactPrior
 from models.ageing.crop_regions import border_ramp
 from models.ageing.recipe import FinishSettings, Phases, PriorRecipe
 from models.ageing.window_reader import WindowReader
+from models.efficientnet_lite import CropViewer, load_efficientnet_lite
 from models.losses import age_distribution_loss
 from models.ops.shrink import shrunk
 from models.training import Draw, Report, Terms, augment, descend, run_loop, scheduled_rate
@@ -97,10 +98,14 @@ class Finishing(Game[FinishSettings]):
             return {}
         asked = Asked(batch.source_ages, batch.target_ages, batch.cells)
         embedded, *features = self._recognition.distances(made.result, asked, generator)
-        return {
+        own = self._recognition.num_own - 1
+        terms = {
             "recognised": (weights.recognised, embedded),
-            "recognised features": (weights.recognised_features, torch.stack(features).sum()),
-        } | self._known_again(batch, made, generator)
+            "recognised features": (weights.recognised_features, torch.stack(features[:own]).sum()),
+        }
+        if weights.needs_viewer:
+            terms["photographic"] = (weights.photographic, torch.stack(features[own:]).sum())
+        return terms | self._known_again(batch, made, generator)
 
     def _known_again(self, batch: Batch, made: Rendered, generator: torch.Generator) -> Weighted:
         weight = self.settings.known_again
@@ -156,6 +161,7 @@ def train_finish(
     *,
     readings: tuple[Tensor, Tensor],
     recogniser: Path | None = None,
+    viewer: Path | None = None,
     first: int = 0,
 ) -> None:
     """Trains the finish of a prior that is trained otherwise.
@@ -168,6 +174,7 @@ def train_finish(
         report: Told of progress.
         readings: Apparent ages (N,) and cell weights (N, M) of all faces.
         recogniser: dlib's file, for a recipe that asks for one.
+        viewer: EfficientNet-Lite0's file, likewise.
         first: Number of the step to begin with; the finish has those before behind it.
 
     Raises:
@@ -180,9 +187,14 @@ def train_finish(
     if recipe.needs_recogniser:
         if recogniser is None:
             raise ValueError("recogniser: got none, expected one, as the recipe asks for it")
-        network = recogniser_for(faces, recogniser)
         recognition = Recognition(
-            network, faces, readings[1], recipe.recognition, seed=recipe.seed, report=report
+            recogniser_for(faces, recogniser),
+            faces,
+            readings[1],
+            recipe.recognition,
+            seed=recipe.seed,
+            report=report,
+            viewer=None if viewer is None else CropViewer(load_efficientnet_lite(viewer)),
         )
     reader = new_reader(prior)
     train_reader(reader, faces, recipe, folder, report)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from models.ageing.recipe import RecognitionSettings
 from models.dlib_file import load_dlib_resnet
+from models.efficientnet_lite import load_efficientnet_lite
 from models.face.dlib_resnet import (
     CHIP,
     LANDMARKS,
@@ -99,6 +100,7 @@ class Recognition:
     Args of the constructor:
         recogniser: Crops (B, 3, R, R) in [-1, 1] to what it sees, (B, E) by space: embeddings,
             whose lengths already mean something, then features, which are told by their spread.
+        viewer: The same without embeddings: more features, in which faces are only compared.
         faces: Real ones; those for training are drawn from, all ages alike.
         cells: Weights (N, M) of all faces.
         settings: How many are compared with, and how.
@@ -115,14 +117,19 @@ class Recognition:
         *,
         seed: int,
         report: Report,
+        viewer: nn.Module | None = None,
     ) -> None:
         self._recogniser, self._settings = recogniser.to(device()), settings
+        self._viewer = None if viewer is None else viewer.to(device())
         self._faces, self._cells, self._report = faces, cells, report
         self._draw = Draw(
             faces.crops, faces.ages, faces.training, seed=seed, stage="recognition", where=device()
         )
         with torch.no_grad():
-            sizes = [told.shape[1] for told in self._recogniser(self._draw.crops(np.array([0])))]
+            own = self._recogniser(self._draw.crops(np.array([0])))
+            told = self._met(self._draw.crops(np.array([0])), self._draw.generator)
+        self.num_own = len(own)  # spaces of the recogniser; those of the viewer follow
+        sizes = [space.shape[1] for space in told]
         self.memory = FaceMemory(settings.num_remembered, sizes=sizes, num_cells=cells.shape[1]).to(
             device()
         )
@@ -139,9 +146,9 @@ class Recognition:
             generator: Of the augmentation.
         """
         settings, (spread, others) = self._settings, self._real.embeddings()
-        embedded = spread.units(self._met(made, generator)[0])
+        embedded = spread.units(self._embedded(made, generator))
         with torch.no_grad():
-            own = spread.units(self._met(crops, generator)[0])
+            own = spread.units(self._embedded(crops, generator))
             themselves = own @ others.T > settings.same_photograph
         strangers = (embedded @ others.T).masked_fill(themselves, -1)
         cosines = torch.cat([(embedded * own).sum(dim=1, keepdim=True), strangers], dim=1)
@@ -209,8 +216,13 @@ class Recognition:
 
     def _met(self, crops: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         # In full precision: what is compared are small differences of means.
-        seen: tuple[Tensor, ...] = self._recogniser(augment(crops, SEEN, generator=generator))
-        return seen
+        shown = augment(crops, SEEN, generator=generator)
+        seen: tuple[Tensor, ...] = self._recogniser(shown)
+        return seen if self._viewer is None else (*seen, *self._viewer(shown))
+
+    def _embedded(self, crops: Tensor, generator: torch.Generator) -> Tensor:
+        embedded: Tensor = self._recogniser(augment(crops, SEEN, generator=generator))[0]
+        return embedded
 
 
 class Spread(NamedTuple):
@@ -278,4 +290,14 @@ def recogniser_digest(path: Path) -> str:
         CheckpointError: It is not.
     """
     load_dlib_resnet(path)
+    return file_digest(path)
+
+
+def viewer_digest(path: Path) -> str:
+    """Returns the SHA-256 of EfficientNet-Lite0's file, hex, once it has been read and fits.
+
+    Raises:
+        CheckpointError: It does not.
+    """
+    load_efficientnet_lite(path)
     return file_digest(path)

@@ -97,11 +97,18 @@ class FinishSettings(GameSettings):
     recognised: float = 0.0  # how others' recogniser meets re-aged faces; above 0 needs one
     recognised_features: float = 0.0  # the same, of the features that lead to its embeddings
     known_again: float = 0.0  # that it knows a re-aged face again among others
+    photographic: float = 0.0  # how a network that names all things meets them; above 0 needs one
 
     @property
     def needs_recogniser(self) -> bool:
         """Whether the phase asks what a face recogniser by others says."""
-        return max(self.recognised, self.recognised_features, self.known_again) > 0
+        asked = (self.recognised, self.recognised_features, self.known_again, self.photographic)
+        return max(asked) > 0
+
+    @property
+    def needs_viewer(self) -> bool:
+        """Whether the phase asks what a network of all things, by others, sees."""
+        return self.photographic > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +142,7 @@ class CalibrationSettings:
     near_years: float = 3.0  # of the real faces that they are told against
     num_faces: int = 500  # validation faces, at most, of either kind
     least: float = 0.75  # of the path's rejuvenation gain
-    most: float = 1.5
+    most: float = 1.25  # beyond it faces come nearer to nobody of that age
 
     def __post_init__(self) -> None:
         if not 0 < self.least <= self.most or self.num_faces < 1:
@@ -217,6 +224,11 @@ class PriorRecipe:
     def needs_recogniser(self) -> bool:
         """Whether a phase asks what a face recogniser by others says."""
         return any(phase.needs_recogniser for phase in self.finish)
+
+    @property
+    def needs_viewer(self) -> bool:
+        """Whether a phase asks what a network of all things, by others, sees."""
+        return any(phase.needs_viewer for phase in self.finish)
 
 
 def load_recipe(path: Path) -> PriorRecipe:

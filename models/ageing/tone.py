@@ -13,6 +13,7 @@ from models.ops.cielab import cielab
 
 _LEAST_COVERED = 1e-3  # pixels: keeps an empty matte from being divided by
 _PROBE = 2e-3  # display units, by which a channel is moved to see what that does
+_FALL = 1.75  # power of a matte: its soft edge lies half on what is not face
 _MOST = 0.05  # display units, that the second step may take: it makes up for a curve
 
 
@@ -40,11 +41,13 @@ def tone_kept(change: Tensor, crops: Tensor, faces: Tensor | None = None) -> Ten
 @torch.no_grad()
 def _left(change: Tensor, crops: Tensor, face: Tensor, taken: Tensor) -> Tensor:
     """Returns how much of `taken` each channel still shifts the face by, (B, 3), display units."""
-    covered = face.sum(dim=(-2, -1)).clamp_min(_LEAST_COVERED)
+    skin = face**_FALL
+    covered = skin.sum(dim=(-2, -1)).clamp_min(_LEAST_COVERED)
 
     def colours(added: Tensor) -> Tensor:
         seen = cielab(((crops + 1) / 2 + added).clamp(0, 1))
-        return (seen * face).sum(dim=(2, 3)) / covered
+        # In double precision: what is asked are small differences of large sums.
+        return (seen * skin).sum(dim=(2, 3), dtype=torch.float64) / covered
 
     now = colours(change)
     moved = [colours(change + _PROBE * channel * taken) for channel in _channels(change)]

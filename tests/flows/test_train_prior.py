@@ -23,6 +23,7 @@ from models.ageing.recipe import (
     Stage,
     load_recipe,
 )
+from models.efficientnet_lite import EfficientNetLite
 from models.published_file import CheckpointError
 from models.training import run_loop
 from reage.errors import FaceError, RegistryError
@@ -251,7 +252,12 @@ RECOGNISED = replace(
     recognition=RecognitionSettings(num_real=8, num_remembered=8, num_fewest=4),
     finish=(
         replace(
-            RECIPE.finish[0], steps=4, recognised=1.0, recognised_features=1.0, known_again=0.5
+            RECIPE.finish[0],
+            steps=4,
+            recognised=1.0,
+            recognised_features=1.0,
+            known_again=0.5,
+            photographic=0.5,
         ),
     ),
 )
@@ -269,21 +275,31 @@ def test_a_run_with_a_recogniser_is_killed_and_ends_with_the_same_bytes(
 
     def run(work: Path, report: Report = silent) -> Path:
         place = run_stages(
-            folder, RECOGNISED, name="tiny", work=work, report=report, recogniser=recogniser
-        )
+            folder, RECOGNISED, name="tiny", work=work, report=report, recogniser=recogniser,
+            viewer=viewer,
+        )  # fmt: skip
         return place / "weights.safetensors"
 
     monkeypatch.setitem(run_loop.__kwdefaults__, "save_every", 2)
-    recogniser = written(seeded(), tmp_path / "resnet.dat")
+    recogniser, viewer = written(seeded(), tmp_path / "resnet.dat"), tmp_path / "viewer.pth"
+    torch.save(EfficientNetLite().state_dict(), viewer)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     expected = run(whole).read_bytes()
     terms = {line.stage: line.terms for line in read_curve(whole / "priors/tiny/curve.jsonl")}
     assert terms["finish"]["recognised"] != 0
     assert terms["finish"]["recognised features"] != 0
     assert terms["finish"]["known again"] > 0
+    assert terms["finish"]["photographic"] != 0
     with pytest.raises(Killed):
         run(cut, kill)
     assert run(cut).read_bytes() == expected
+    viewer.rename(tmp_path / "moved.pth")
+    with pytest.raises(RegistryError, match=r"photographic: got no file at .*viewer\.pth, expec"):
+        run(tmp_path / "refused")
+    torch.save({"stem": torch.zeros(1)}, viewer)
+    with pytest.raises(CheckpointError, match=r"viewer\.pth: "):
+        run(tmp_path / "refused")
+    (tmp_path / "moved.pth").rename(viewer)
     recogniser.write_bytes(b"no weights")
     with pytest.raises(CheckpointError, match=r"resnet\.dat: tensors: got 0 with"):
         run(tmp_path / "refused")

@@ -90,6 +90,9 @@ def test_recipe_is_told_phase_by_phase_with_what_is_not_at_its_default(
     assert "recogniser" not in without
     held = replace(RECIPE, finish=(replace(RECIPE.finish[0], recognised=2.0),))
     assert "dlib's face recogniser says" in compose_card(prior, face_set(), held, FIGURES, [])
+    seen = replace(RECIPE, finish=(replace(RECIPE.finish[0], photographic=2.0),))
+    assert "what EfficientNet-Lite0 sees" in compose_card(prior, face_set(), seen, FIGURES, [])
+    assert "EfficientNet" not in compose_card(prior, face_set(), held, FIGURES, [])
 
 
 def test_a_gain_that_was_calibrated_and_a_prior_that_was_gone_on_from_are_said(

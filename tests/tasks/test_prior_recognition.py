@@ -97,6 +97,31 @@ def test_faces_are_driven_to_real_ones_of_the_age_asked_for(
     assert (rise > 0.3) if brighter == "below" else (rise < -0.3)
 
 
+class Lower(nn.Module):
+    """Sees of a face how bright it is below."""
+
+    def forward(self, crops: Tensor) -> tuple[Tensor]:
+        lower = crops[:, :, SIZE // 2 :].mean(dim=(1, 2, 3))
+        return (torch.stack([lower, -lower, lower * 0 + 1], dim=1),)
+
+
+def test_a_viewer_adds_spaces_in_which_faces_are_driven_as_well(faces: FaceSet) -> None:
+    cells, generator = torch.full((NUM_FACES, 2), 0.5), torch.Generator().manual_seed(0)
+    met = Recognition(
+        Brightness(), faces, cells, SETTINGS, seed=0, report=lambda *_: None, viewer=Lower()
+    )
+    assert met.num_own == 2
+    made = (0.1 * torch.randn(16, 3, SIZE, SIZE, generator=generator)).requires_grad_()
+    for _ in range(2):
+        told = met.distances(made, asked(25, 75), generator)
+    assert len(told) == 3
+    told[met.num_own].backward()
+    assert made.grad is not None
+    upper, lower = made.grad.mean(dim=(0, 1)).chunk(2)
+    assert lower.mean() < 0, "brighter below, as the old faces are"
+    assert lower.abs().mean() > 5 * upper.abs().mean()
+
+
 def test_a_face_that_is_of_the_age_already_is_left_as_it_is(faces: FaceSet) -> None:
     met, generator = recognition(faces), torch.Generator().manual_seed(0)
     made = torch.zeros(16, 3, SIZE, SIZE)

@@ -27,7 +27,8 @@ def shift(change: Tensor, faces: Tensor) -> Tensor:
     """By how much the mean colour of faces moves, CIELAB units, (3,)."""
     shown = (crops() + 1) / 2
     before, after = (cielab(part.clamp(0, 1)) for part in (shown, shown + change))
-    return (((after - before) * faces).sum(dim=(2, 3)) / faces.sum(dim=(-2, -1))).norm(dim=1)
+    skin = faces**1.75
+    return (((after - before) * skin).sum(dim=(2, 3)) / skin.sum(dim=(-2, -1))).norm(dim=1)
 
 
 def test_a_face_keeps_its_mean_colour_as_it_is_seen() -> None:
