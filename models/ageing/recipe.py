@@ -142,7 +142,7 @@ class CalibrationSettings:
     near_years: float = 3.0  # of the real faces that they are told against
     num_faces: int = 500  # validation faces, at most, of either kind
     least: float = 0.75  # of the path's rejuvenation gain
-    most: float = 1.25  # beyond it faces come nearer to nobody of that age
+    most: float = 1.25  # from there on faces move away from real ones again (docs/prior.md)
 
     def __post_init__(self) -> None:
         if not 0 < self.least <= self.most or self.num_faces < 1:
