@@ -44,8 +44,9 @@ def read_start(folder: Path, recipe: PriorRecipe) -> Start:
         RegistryError: It was not trained here, or otherwise than the recipe begins, or the recipe
             has nothing to follow.
     """
-    path, prior = folder / RECIPE_NAME, load_prior(folder)
-    if not path.is_file() or not isinstance(prior, CompactPrior):
+    path = folder / RECIPE_NAME
+    prior = load_prior(folder) if path.is_file() else None
+    if not isinstance(prior, CompactPrior):
         raise RegistryError(
             f"{folder}: {RECIPE_NAME}: got none, expected that of a prior which `reage train-prior`"
             " trained; published weights cannot be trained on"
