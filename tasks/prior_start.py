@@ -1,7 +1,7 @@
 """Going on from a trained prior: its recipe is how the longer one begins, phases of the finish end.
 
-The discriminators are not published with a prior, so they learn anew: the first of the new phases
-should have a `warm_up`.
+Discriminators, optimisers and remembered faces are not published with a prior and begin anew: the
+first of the new phases should have a `warm_up`. The weights are taken in half precision.
 """
 
 from dataclasses import dataclass, replace
