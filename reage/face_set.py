@@ -81,3 +81,8 @@ def labels_of(photos: Sequence[LabelledPhoto]) -> dict[str, NDArray[Any]]:
         "folds": np.array([p.fold for p in photos]),
         "names": np.array([p.name for p in photos]),
     }
+
+
+def spread_rows(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Returns `count` of the rows, evenly: sets are sorted by name, which may be by age."""
+    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]

@@ -19,7 +19,7 @@ from torch import Tensor
 from models.ageing.compact_prior import CompactPrior
 from models.ageing.recipe import CalibrationSettings, PriorRecipe
 from models.training import Report, batches, load_checkpoint, save_checkpoint
-from reage.face_set import FaceSet
+from reage.face_set import FaceSet, spread_rows
 from tasks.gpu import device
 
 _HALVINGS = 6
@@ -90,8 +90,8 @@ class TooOld:
             target: self._read_real(faces, np.abs(faces.ages - target) <= settings.near_years)
             for target in settings.targets
         }
-        rows = faces.validation
-        self._seen = [self._met(crops) for crops in _crops(faces, _spread(rows, settings))]
+        crops = _crops(faces, faces.validation, settings.num_faces)
+        self._seen = [self._met(some) for some in crops]
 
     @property
     def tells(self) -> bool:
@@ -114,8 +114,9 @@ class TooOld:
 
     @torch.no_grad()
     def _read_real(self, faces: FaceSet, near: NDArray[np.bool_]) -> float | None:
-        rows = _spread(faces.validation[near[faces.validation]], self._settings)
-        read = [self._prior.witnessed_age(crops) for crops in _crops(faces, rows)]
+        rows = faces.validation[near[faces.validation]]
+        crops = _crops(faces, rows, self._settings.num_faces)
+        read = [self._prior.witnessed_age(some) for some in crops]
         return float(torch.cat(read).mean()) if read else None
 
     @torch.no_grad()
@@ -138,11 +139,6 @@ class TooOld:
         return float(torch.cat(read).mean())
 
 
-def _spread(rows: NDArray[np.int64], settings: CalibrationSettings) -> NDArray[np.int64]:
-    """Returns some of the rows, evenly: sets are sorted by name, which may be by age."""
-    count = min(len(rows), settings.num_faces)
-    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
-
-
-def _crops(faces: FaceSet, rows: NDArray[np.int64]) -> list[Tensor]:
+def _crops(faces: FaceSet, rows: NDArray[np.int64], at_most: int) -> list[Tensor]:
+    rows = spread_rows(rows, min(len(rows), at_most))
     return [crops.to(device()) for crops in batches(faces.crops, rows, size=_BATCH)]

@@ -20,7 +20,7 @@ from torch import Tensor
 from models.ageing.compact_prior import CompactPrior
 from models.face.age import FaceReading
 from models.training import Augmentation, augment, batches
-from reage.face_set import FaceSet
+from reage.face_set import FaceSet, spread_rows
 
 FIGURES_NAME = "figures.json"
 _MOST_EMBEDDED = 500
@@ -98,7 +98,7 @@ def measure_prior(prior: CompactPrior, faces: FaceSet) -> PriorFigures:
         witness_mae=None if witnessed is None else float(np.abs(witnessed - ages).mean()),
         witnessed_at={} if witnessed is None else _witnessed_at(prior, faces, rows),
         gender_accuracy=float((genders == labels)[known].mean()) if known.any() else None,
-        rank1=_rank1(prior, faces, _spread(rows, num_embedded)) if num_embedded > 1 else None,
+        rank1=_rank1(prior, faces, spread_rows(rows, num_embedded)) if num_embedded > 1 else None,
         num_embedded=num_embedded,
         psnr_db=_psnr(prior, faces, rows),
     )
@@ -135,7 +135,7 @@ def _witnessed(
 
 
 def _witnessed_at(prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]) -> dict[str, float]:
-    seen = _spread(rows, min(len(rows), _MOST_RE_AGED))
+    seen = spread_rows(rows, min(len(rows), _MOST_RE_AGED))
     config = prior.config
     ages = [age for age in _RE_AGED_TO if config.min_age <= age <= config.max_age]
     return {
@@ -162,11 +162,6 @@ def _psnr(prior: CompactPrior, faces: FaceSet, rows: NDArray[np.int64]) -> float
         error = ((made - crops) / 2).square().mean(dim=(1, 2, 3))
         told.append(-10 * torch.log10(error.clamp(min=1e-10)))
     return float(torch.cat(told).mean())
-
-
-def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Returns `count` of the rows, evenly: sets are sorted by name, which may be by age."""
-    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
 def _pearson(a: NDArray[np.float32], b: NDArray[np.int64]) -> float | None:
