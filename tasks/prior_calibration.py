@@ -40,10 +40,10 @@ def calibrate(
 ) -> None:
     """Sets a trained prior's rejuvenation gain by its witness, on validation faces.
 
-    Without a witness, or without faces to tell by, the path's gain stays.
+    Without a witness, or without faces to tell by, the gain stays as it was learnt with.
 
     Args:
-        prior: Trained, with the gain of the recipe's path.
+        prior: Trained, with the gain that it learnt with.
         faces: Those for validation are read.
         recipe: Says between which gains, and at which ages.
         folder: Of the checkpoints.

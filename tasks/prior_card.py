@@ -162,6 +162,17 @@ def _networks(prior: CompactPrior) -> str:
     return "## What is in it\n\n" + table(("part", "what", "numbers"), rows)
 
 
+def _gain(recipe: PriorRecipe, gain: float) -> str:
+    if abs(gain - recipe.learnt_gain) > _ROUNDING:
+        return (
+            f"\nLast, the witness set the rejuvenation gain to {gain:.3f}: it read validation "
+            "faces made younger beside real\nones of those ages."
+        )
+    if abs(gain - recipe.path.rejuvenation_gain) > _ROUNDING:
+        return f"\nThe rejuvenation gain is {gain:.3f}, as in the last phase of the finish."
+    return ""
+
+
 def _recipe(recipe: PriorRecipe, begun: Start | None, *, gain: float) -> str:
     rows = []
     for stage, number, phase in _phases(recipe):
@@ -181,11 +192,10 @@ def _recipe(recipe: PriorRecipe, begun: Start | None, *, gain: float) -> str:
             " Those with `photographic` were held\nto what EfficientNet-Lite0 sees; others trained "
             "it on ImageNet, and it is not shipped."
         )
-    calibrated = ""
-    if abs(gain - recipe.path.rejuvenation_gain) > _ROUNDING:
-        calibrated = (
-            f"\nLast, the witness set the rejuvenation gain to {gain:.3f}: it read validation "
-            "faces made younger beside real\nones of those ages."
+    if recipe.needs_second:
+        notes += (
+            " Those with `second_recognised`\nwere held to what MobileFace says; others trained "
+            "it, and it is not shipped."
         )
     if begun is not None:
         notes += (
@@ -197,7 +207,7 @@ def _recipe(recipe: PriorRecipe, begun: Start | None, *, gain: float) -> str:
         f"{notes}\n\n"
         + table(heads, rows)
         + f"\n\nThe path, between auto-encoder and adversary, is fitted and not trained: {path}."
-        + calibrated
+        + _gain(recipe, gain)
     )
 
 

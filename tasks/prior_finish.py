@@ -17,7 +17,6 @@ from models.ageing.compact_prior import CompactPrior
 from models.ageing.crop_regions import border_ramp
 from models.ageing.recipe import FinishSettings, Phases, PriorRecipe
 from models.ageing.window_reader import WindowReader
-from models.efficientnet_lite import CropViewer, load_efficientnet_lite
 from models.losses import age_distribution_loss
 from models.ops.shrink import shrunk
 from models.training import Draw, Report, Terms, augment, descend, run_loop, scheduled_rate
@@ -26,8 +25,9 @@ from reage.training_curve import CURVE_NAME, StageCurve
 from tasks.gpu import device, mixed_precision
 from tasks.prior_discriminators import SEEN_FINE, Discriminators, new_reader, windows
 from tasks.prior_game import Batch, Game, Rendered, Sampler, Scores, Weighted, play
+from tasks.prior_onlookers import NOBODY, RECOGNISER, Onlookers
 from tasks.prior_preview import AGES, PriorPreview
-from tasks.prior_recognition import Asked, Recognition, recogniser_for
+from tasks.prior_recognition import Asked, Recognition
 
 AFAR = 16  # pixels across, at which a finished change is held near the decoded one
 
@@ -53,6 +53,7 @@ class Finishing(Game[FinishSettings]):
             discriminator_momentum=0.5,
         )
         self._recognition = recognition
+        self._path_gain = float(prior.rejuvenation_gain)
 
     def memories(self) -> dict[str, nn.Module]:
         """Returns the re-aged faces that recognition remembers, where there is one."""
@@ -69,6 +70,7 @@ class Finishing(Game[FinishSettings]):
     def render(self, batch: Batch) -> Rendered:
         """Changes photographs as the prior does, with all that it does to a change."""
         prior, crops = self.prior, batch.crops
+        prior.rejuvenation_gain.fill_(self.settings.rejuvenation_gain or self._path_gain)
         with mixed_precision(crops):
             with torch.no_grad():
                 w_plus = prior.encoder(crops)
@@ -97,14 +99,15 @@ class Finishing(Game[FinishSettings]):
         if self._recognition is None or not weights.needs_recogniser:
             return {}
         asked = Asked(batch.source_ages, batch.target_ages, batch.cells)
-        embedded, *features = self._recognition.distances(made.result, asked, generator)
-        own = self._recognition.num_own - 1
+        told = self._recognition.distances(made.result, asked, generator)
+        embedded, *features = told.pop(RECOGNISER)
         terms = {
             "recognised": (weights.recognised, embedded),
-            "recognised features": (weights.recognised_features, torch.stack(features[:own]).sum()),
+            "recognised features": (weights.recognised_features, torch.stack(features).sum()),
         }
-        if weights.needs_viewer:
-            terms["photographic"] = (weights.photographic, torch.stack(features[own:]).sum())
+        for name, spaces in told.items():
+            if weight := weights.by_onlooker[name]:
+                terms[name] = (weight, torch.stack(spaces).sum())
         return terms | self._known_again(batch, made, generator)
 
     def _known_again(self, batch: Batch, made: Rendered, generator: torch.Generator) -> Weighted:
@@ -160,8 +163,7 @@ def train_finish(
     report: Report,
     *,
     readings: tuple[Tensor, Tensor],
-    recogniser: Path | None = None,
-    viewer: Path | None = None,
+    onlookers: Onlookers = NOBODY,
     first: int = 0,
 ) -> None:
     """Trains the finish of a prior that is trained otherwise.
@@ -173,28 +175,24 @@ def train_finish(
         folder: Of the checkpoints.
         report: Told of progress.
         readings: Apparent ages (N,) and cell weights (N, M) of all faces.
-        recogniser: dlib's file, for a recipe that asks for one.
-        viewer: EfficientNet-Lite0's file, likewise.
+        onlookers: Networks by others, for a recipe that asks for some.
         first: Number of the step to begin with; the finish has those before behind it.
 
     Raises:
-        CheckpointError: The recogniser's file is not dlib's.
-        ValueError: There is none, and the recipe asks for one.
+        CheckpointError: The file of a network by others is another.
+        RegistryError: The recipe asks for one, and there is none.
     """
     if not recipe.finish:
         return
     recognition = None
     if recipe.needs_recogniser:
-        if recogniser is None:
-            raise ValueError("recogniser: got none, expected one, as the recipe asks for it")
         recognition = Recognition(
-            recogniser_for(faces, recogniser),
+            onlookers.networks(recipe, faces),
             faces,
             readings[1],
             recipe.recognition,
             seed=recipe.seed,
             report=report,
-            viewer=None if viewer is None else CropViewer(load_efficientnet_lite(viewer)),
         )
     reader = new_reader(prior)
     train_reader(reader, faces, recipe, folder, report)
@@ -202,3 +200,4 @@ def train_finish(
     sampler = Sampler(faces, "finish", readings, seed=recipe.seed)
     preview = PriorPreview(prior, faces, folder, ages=AGES)
     play(game, Phases(recipe.finish), sampler, folder, report, preview, first=first)
+    prior.rejuvenation_gain.fill_(recipe.learnt_gain)

@@ -9,9 +9,9 @@ Source: Binkowski et al. 2018, "Demystifying MMD GANs" (the kernel).
 Shapes: B batch, R crop size, M cells, E size of a space, K faces, N of a set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -20,17 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.ageing.recipe import RecognitionSettings
-from models.dlib_file import load_dlib_resnet
-from models.efficientnet_lite import load_efficientnet_lite
-from models.face.dlib_resnet import (
-    CHIP,
-    LANDMARKS,
-    CropRecogniser,
-)
 from models.training import Augmentation, Draw, Report, augment
 from reage.face_set import FaceSet
-from reage.geometry import Similarity
-from reage.storage.local import file_digest
 from tasks.gpu import device
 
 SEEN = Augmentation(
@@ -98,9 +89,9 @@ class Recognition:
     The real ones are met when they are first compared with.
 
     Args of the constructor:
-        recogniser: Crops (B, 3, R, R) in [-1, 1] to what it sees, (B, E) by space: embeddings,
-            whose lengths already mean something, then features, which are told by their spread.
-        viewer: The same without embeddings: more features, in which faces are only compared.
+        networks: Crops (B, 3, R, R) in [-1, 1] to what they see, (B, E) by space, by name. The
+            first is the recogniser: its first space is of embeddings, whose lengths already mean
+            something; all others are told by their spread.
         faces: Real ones; those for training are drawn from, all ages alike.
         cells: Weights (N, M) of all faces.
         settings: How many are compared with, and how.
@@ -110,26 +101,26 @@ class Recognition:
 
     def __init__(
         self,
-        recogniser: nn.Module,
+        networks: Mapping[str, nn.Module],
         faces: FaceSet,
         cells: Tensor,
         settings: RecognitionSettings,
         *,
         seed: int,
         report: Report,
-        viewer: nn.Module | None = None,
     ) -> None:
-        self._recogniser, self._settings = recogniser.to(device()), settings
-        self._viewer = None if viewer is None else viewer.to(device())
-        self._faces, self._cells, self._report = faces, cells, report
+        self._networks = {name: network.to(device()) for name, network in networks.items()}
+        self._recogniser = next(iter(self._networks.values()))
+        self._settings, self._report = settings, report
+        self._faces, self._cells = faces, cells
         self._draw = Draw(
             faces.crops, faces.ages, faces.training, seed=seed, stage="recognition", where=device()
         )
         with torch.no_grad():
-            own = self._recogniser(self._draw.crops(np.array([0])))
-            told = self._met(self._draw.crops(np.array([0])), self._draw.generator)
-        self.num_own = len(own)  # spaces of the recogniser; those of the viewer follow
-        sizes = [space.shape[1] for space in told]
+            crop = self._draw.crops(np.array([0]))
+            told = {name: network(crop) for name, network in self._networks.items()}
+        self._num_spaces = {name: len(spaces) for name, spaces in told.items()}
+        sizes = [space.shape[1] for spaces in told.values() for space in spaces]
         self.memory = FaceMemory(settings.num_remembered, sizes=sizes, num_cells=cells.shape[1]).to(
             device()
         )
@@ -155,13 +146,15 @@ class Recognition:
         first = torch.zeros(len(made), dtype=torch.long, device=made.device)
         return F.cross_entropy(cosines / settings.temperature, first)
 
-    def distances(self, made: Tensor, asked: Asked, generator: torch.Generator) -> list[Tensor]:
-        """Says by space how much farther re-aged faces are from real ones than from each other.
+    def distances(
+        self, made: Tensor, asked: Asked, generator: torch.Generator
+    ) -> dict[str, list[Tensor]]:
+        """Says by network and space how much farther re-aged faces are from real than from others.
 
-        The gradient is that of half the squared MMD; 0 until enough faces are remembered. Faces
-        are compared with those re-aged from about the same age: too little from below and too
-        little from above would make up for each other. How far a target is from the source counts
-        up to `far_years`, as nearer ones are real whatever is done.
+        The others are re-aged ones. The gradient is that of half the squared MMD; 0 until enough
+        faces are remembered. Faces are compared with those re-aged from about the same age: too
+        little from below and too little from above would make up for each other. How far a target
+        is from the source counts up to `far_years`, as nearer ones are real whatever is done.
 
         Args:
             made: Re-aged crops, (B, 3, R, R), [-1, 1].
@@ -191,7 +184,8 @@ class Recognition:
                 for x, y, z in zip(seen, others.spaces, real.faces.spaces, strict=True)
             ]
         memory.add(Met(seen, asked.targets, asked.cells), asked.sources)
-        return apart
+        spaces = iter(apart)
+        return {name: list(islice(spaces, count)) for name, count in self._num_spaces.items()}
 
     @cached_property
     def _real(self) -> "_Real":
@@ -217,8 +211,7 @@ class Recognition:
     def _met(self, crops: Tensor, generator: torch.Generator) -> tuple[Tensor, ...]:
         # In full precision: what is compared are small differences of means.
         shown = augment(crops, SEEN, generator=generator)
-        seen: tuple[Tensor, ...] = self._recogniser(shown)
-        return seen if self._viewer is None else (*seen, *self._viewer(shown))
+        return tuple(space for network in self._networks.values() for space in network(shown))
 
     def _embedded(self, crops: Tensor, generator: torch.Generator) -> Tensor:
         embedded: Tensor = self._recogniser(augment(crops, SEEN, generator=generator))[0]
@@ -269,35 +262,3 @@ def agreement(cells: Tensor, others: Tensor) -> Tensor:
 def shares(weights: Tensor) -> Tensor:
     """Returns weights (B, K) with rows of sum 1."""
     return weights / weights.sum(dim=1, keepdim=True).clamp_min(1e-12)
-
-
-def recogniser_for(faces: FaceSet, path: Path) -> CropRecogniser:
-    """Loads dlib's recogniser for crops that are aligned as `faces` are.
-
-    Raises:
-        CheckpointError: The file is not dlib's.
-    """
-    places = dict(zip(faces.indices.tolist(), faces.template, strict=True))
-    template = np.array([places[index] for index in LANDMARKS])
-    crop_from_chip = Similarity.fit(np.array(CHIP), template)
-    return CropRecogniser(load_dlib_resnet(path), crop_from_chip.matrix, faces.crops.shape[1])
-
-
-def recogniser_digest(path: Path) -> str:
-    """Returns the SHA-256 of dlib's file, hex, once it has been read and found to be dlib's.
-
-    Raises:
-        CheckpointError: It is not.
-    """
-    load_dlib_resnet(path)
-    return file_digest(path)
-
-
-def viewer_digest(path: Path) -> str:
-    """Returns the SHA-256 of EfficientNet-Lite0's file, hex, once it has been read and fits.
-
-    Raises:
-        CheckpointError: It does not.
-    """
-    load_efficientnet_lite(path)
-    return file_digest(path)

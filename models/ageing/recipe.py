@@ -14,6 +14,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from models.ageing.compact_prior import CompactConfig, config_from_dict
 from models.ageing.prior_files import tuples
 
+PHOTOGRAPHIC, SECOND_RECOGNISED = "photographic", "second recognised"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -98,17 +100,30 @@ class FinishSettings(GameSettings):
     recognised_features: float = 0.0  # the same, of the features that lead to its embeddings
     known_again: float = 0.0  # that it knows a re-aged face again among others
     photographic: float = 0.0  # how a network that names all things meets them; above 0 needs one
+    second_recognised: float = 0.0  # how a second recogniser meets them; above 0 needs one
+    rejuvenation_gain: float | None = None  # of moves to a younger age; None is the path's
+
+    @property
+    def by_onlooker(self) -> dict[str, float]:
+        """Weights of what networks beside the recogniser say, by the term's name."""
+        return {PHOTOGRAPHIC: self.photographic, SECOND_RECOGNISED: self.second_recognised}
 
     @property
     def needs_recogniser(self) -> bool:
         """Whether the phase asks what a face recogniser by others says."""
-        asked = (self.recognised, self.recognised_features, self.known_again, self.photographic)
-        return max(asked) > 0
+        return max(self.recognised, self.recognised_features, self.known_again) > 0 or (
+            self.needs_viewer or self.needs_second
+        )
 
     @property
     def needs_viewer(self) -> bool:
         """Whether the phase asks what a network of all things, by others, sees."""
         return self.photographic > 0
+
+    @property
+    def needs_second(self) -> bool:
+        """Whether the phase asks what a second recogniser by others says."""
+        return self.second_recognised > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +236,12 @@ class PriorRecipe:
             )
 
     @property
+    def learnt_gain(self) -> float:
+        """Of moves to a younger age, at which the last phase that learnt learnt."""
+        last = self.finish[-1].rejuvenation_gain if self.finish else None
+        return last or self.path.rejuvenation_gain
+
+    @property
     def needs_recogniser(self) -> bool:
         """Whether a phase asks what a face recogniser by others says."""
         return any(phase.needs_recogniser for phase in self.finish)
@@ -229,6 +250,11 @@ class PriorRecipe:
     def needs_viewer(self) -> bool:
         """Whether a phase asks what a network of all things, by others, sees."""
         return any(phase.needs_viewer for phase in self.finish)
+
+    @property
+    def needs_second(self) -> bool:
+        """Whether a phase asks what a second recogniser by others says."""
+        return any(phase.needs_second for phase in self.finish)
 
 
 def load_recipe(path: Path) -> PriorRecipe:

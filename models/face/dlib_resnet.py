@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.face.chips import Chips
 from models.shapes import check_shape
 
 FACE_SIZE, EMBEDDING_SIZE = 150, 128
@@ -124,25 +125,18 @@ class CropRecogniser(nn.Module):
         size: R, of the crops.
     """
 
-    grid: Tensor
-
     def __init__(self, network: DlibResNet, crop_from_chip: Array, size: int) -> None:
         super().__init__()
         self.network = network
-        rows, columns = np.mgrid[:FACE_SIZE, :FACE_SIZE]
-        places = np.stack([columns, rows], axis=-1) @ crop_from_chip[:, :2].T + crop_from_chip[:, 2]
-        grid = (places[None] + 0.5) / size * 2 - 1
-        self.register_buffer("grid", torch.from_numpy(grid).float(), persistent=False)
+        self.chips = Chips(crop_from_chip, size=size, chip_size=FACE_SIZE)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """Meets crops (B, 3, R, R), RGB in [-1, 1]; beyond them their edge goes on.
+        """Meets crops (B, 3, R, R), RGB in [-1, 1].
 
         Returns:
             Embeddings (B, 128), and by stage of `SUMMARISED` the mean features of its fields,
             (B, C * fields across ** 2).
         """
-        grid = self.grid.expand(len(crops), -1, -1, -1)
-        chips = F.grid_sample(crops.float(), grid, padding_mode="border", align_corners=False)
-        seen = self.network.features(chips)
+        seen = self.network.features(self.chips(crops))
         fields = (F.adaptive_avg_pool2d(seen[stage], across) for stage, across in SUMMARISED)
         return self.network.embed(seen), *(field.flatten(1) for field in fields)

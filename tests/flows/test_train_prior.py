@@ -32,6 +32,8 @@ from reage.labelled_faces import find_photos
 from reage.registry.priors import register_prior
 from reage.training_curve import Report, read_curve
 from studio import cli
+from tasks.prior_onlookers import Onlookers
+from tests import mobile_face_file
 from tests.dlib_file import seeded, written
 
 TINY = Stage(steps=2, batch_size=4, learning_rate=1e-3)
@@ -185,9 +187,8 @@ def test_a_folder_without_ages_is_refused(tmp_path: Path) -> None:
         run_stages(tmp_path, RECIPE, name="none", work=tmp_path / "work", report=silent)
 
 
-LONGER = replace(
-    RECIPE, finish=(*RECIPE.finish, replace(RECIPE.finish[0], steps=4, learning_rate=2e-3))
-)
+FARTHER = replace(RECIPE.finish[0], steps=4, learning_rate=2e-3, rejuvenation_gain=1.5)
+LONGER = replace(RECIPE, finish=(*RECIPE.finish, FARTHER))
 
 
 def test_a_prior_is_trained_on_and_killed_and_ends_with_the_same_bytes(
@@ -208,7 +209,8 @@ def test_a_prior_is_trained_on_and_killed_and_ends_with_the_same_bytes(
     published = run(whole)
     before, after = load_prior(start).state_dict(), load_prior(published).state_dict()
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert moved == {"finish"}
+    assert moved == {"finish", "rejuvenation_gain"}
+    assert after["rejuvenation_gain"] == FARTHER.rejuvenation_gain
     lines = read_curve(whole / "priors/on/curve.jsonl")
     assert {(line.stage, line.step, line.phase) for line in lines} == {
         ("windows", 2, 1), ("finish", 6, 2),
@@ -258,6 +260,7 @@ RECOGNISED = replace(
             recognised_features=1.0,
             known_again=0.5,
             photographic=0.5,
+            second_recognised=0.5,
         ),
     ),
 )
@@ -275,14 +278,19 @@ def test_a_run_with_a_recogniser_is_killed_and_ends_with_the_same_bytes(
 
     def run(work: Path, report: Report = silent) -> Path:
         place = run_stages(
-            folder, RECOGNISED, name="tiny", work=work, report=report, recogniser=recogniser,
-            viewer=viewer,
-        )  # fmt: skip
+            folder,
+            RECOGNISED,
+            name="tiny",
+            work=work,
+            report=report,
+            onlookers=Onlookers(recogniser, viewer, second),
+        )
         return place / "weights.safetensors"
 
     monkeypatch.setitem(run_loop.__kwdefaults__, "save_every", 2)
     recogniser, viewer = written(seeded(), tmp_path / "resnet.dat"), tmp_path / "viewer.pth"
     torch.save(EfficientNetLite().state_dict(), viewer)
+    second = mobile_face_file.written(mobile_face_file.seeded(), tmp_path / "face.json")
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     expected = run(whole).read_bytes()
     terms = {line.stage: line.terms for line in read_curve(whole / "priors/tiny/curve.jsonl")}
@@ -290,6 +298,7 @@ def test_a_run_with_a_recogniser_is_killed_and_ends_with_the_same_bytes(
     assert terms["finish"]["recognised features"] != 0
     assert terms["finish"]["known again"] > 0
     assert terms["finish"]["photographic"] != 0
+    assert terms["finish"]["second recognised"] != 0
     with pytest.raises(Killed):
         run(cut, kill)
     assert run(cut).read_bytes() == expected
@@ -300,6 +309,13 @@ def test_a_run_with_a_recogniser_is_killed_and_ends_with_the_same_bytes(
     with pytest.raises(CheckpointError, match=r"viewer\.pth: "):
         run(tmp_path / "refused")
     (tmp_path / "moved.pth").rename(viewer)
+    second.rename(tmp_path / "moved.json")
+    with pytest.raises(RegistryError, match=r"second_recognised: got no file at .*face\.json, exp"):
+        run(tmp_path / "refused")
+    second.write_text("{}")
+    with pytest.raises(CheckpointError, match=r"face\.json: got KeyError\('weightsManifest'\)"):
+        run(tmp_path / "refused")
+    (tmp_path / "moved.json").rename(second)
     recogniser.write_bytes(b"no weights")
     with pytest.raises(CheckpointError, match=r"resnet\.dat: tensors: got 0 with"):
         run(tmp_path / "refused")
@@ -315,5 +331,5 @@ def test_a_recipe_that_asks_for_a_recogniser_is_refused_without_one(
     for recogniser, got in ((None, "none"), (tmp_path / "no.dat", "no file at .*no.dat")):
         with pytest.raises(RegistryError, match=f"recognised: got {got}, expected a face recog"):
             run_stages(folder, RECOGNISED, name="tiny", work=tmp_path, report=silent,
-                       recogniser=recogniser)  # fmt: skip
+                       onlookers=Onlookers(recogniser))  # fmt: skip
     assert not list(tmp_path.iterdir())

@@ -93,6 +93,10 @@ def test_recipe_is_told_phase_by_phase_with_what_is_not_at_its_default(
     seen = replace(RECIPE, finish=(replace(RECIPE.finish[0], photographic=2.0),))
     assert "what EfficientNet-Lite0 sees" in compose_card(prior, face_set(), seen, FIGURES, [])
     assert "EfficientNet" not in compose_card(prior, face_set(), held, FIGURES, [])
+    again = replace(RECIPE, finish=(replace(RECIPE.finish[0], second_recognised=2.0),))
+    told = compose_card(prior, face_set(), again, FIGURES, [])
+    assert "held to what MobileFace says" in told
+    assert told.replace("\n", " ").count("second_recognised 2") == 1
 
 
 def test_a_gain_that_was_calibrated_and_a_prior_that_was_gone_on_from_are_said(
@@ -105,6 +109,10 @@ def test_a_gain_that_was_calibrated_and_a_prior_that_was_gone_on_from_are_said(
     begun = Start(prior, steps=4321)
     told = compose_card(prior, face_set(), replace(RECIPE, path=path), FIGURES, [], begun=begun)
     assert "set the rejuvenation gain to 1.000" in told
+    finish = (replace(RECIPE.finish[0], rejuvenation_gain=1.0),)
+    learnt = compose_card(prior, face_set(), replace(RECIPE, path=path, finish=finish), FIGURES, [])
+    assert "rejuvenation gain is 1.000, as in the last phase" in learnt
+    assert "the witness set" not in learnt
     assert f"went on from the prior\n`{prior.digest}`" in told
     assert "first 4,321 steps of the finish" in told
 

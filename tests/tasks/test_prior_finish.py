@@ -69,6 +69,20 @@ def test_the_finish_learns_to_please_discriminators_that_stand_still(prior: Comp
         assert last > first + 0.05
 
 
+def test_a_phase_may_move_faces_farther_to_become_younger(prior: CompactPrior) -> None:
+    prior.rejuvenation_gain.fill_(1.25)
+    game = Finishing(prior, new_reader(prior), SETTINGS)
+    older = batch(torch.Generator().manual_seed(0))
+    younger = replace(older, source_ages=OLD, target_ages=YOUNG)
+    plain = [game.render(moved).decoded for moved in (older, younger)]
+    game.settings = replace(SETTINGS, rejuvenation_gain=2.5)
+    farther = [game.render(moved).decoded for moved in (older, younger)]
+    game.settings = SETTINGS
+    assert torch.equal(farther[0], plain[0])
+    assert farther[1].abs().mean() > 1.2 * plain[1].abs().mean()
+    assert torch.equal(game.render(younger).decoded, plain[1])
+
+
 def test_a_prior_without_a_finish_is_refused() -> None:
     plain = CompactPrior(replace(tiny_config(), finish_channels=()), ALIGNMENT)
     with pytest.raises(ValueError, match=r"prior\.finish: got none, expected a prior whose config"):

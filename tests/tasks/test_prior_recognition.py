@@ -12,6 +12,7 @@ from models.ageing.recipe import RecognitionSettings
 from models.face.dlib_resnet import CHIP, LANDMARKS
 from reage.face_set import FaceSet
 from reage.geometry import Similarity
+from tasks.prior_onlookers import RECOGNISER, recogniser_for
 from tasks.prior_recognition import (
     Asked,
     FaceMemory,
@@ -21,7 +22,6 @@ from tasks.prior_recognition import (
     agreement,
     kernel,
     nearness,
-    recogniser_for,
     shares,
 )
 from tests.dlib_file import seeded, written
@@ -37,6 +37,9 @@ class Brightness(nn.Module):
         upper, lower = crops.mean(dim=1).chunk(2, dim=1)
         told = torch.stack([upper.mean(dim=(1, 2)), lower.mean(dim=(1, 2))], dim=1)
         return told, told @ torch.tensor([[1.0, 1.0], [-1.0, 1.0]])
+
+
+NETWORKS = {RECOGNISER: Brightness()}
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def faces() -> FaceSet:
 
 def recognition(faces: FaceSet) -> Recognition:
     cells = torch.full((NUM_FACES, 2), 0.5)
-    return Recognition(Brightness(), faces, cells, SETTINGS, seed=0, report=lambda *_: None)
+    return Recognition(NETWORKS, faces, cells, SETTINGS, seed=0, report=lambda *_: None)
 
 
 def asked(source: float, target: float, *, count: int = 16) -> Asked:
@@ -74,8 +77,9 @@ def asked(source: float, target: float, *, count: int = 16) -> Asked:
 def test_nothing_is_compared_before_enough_is_remembered(faces: FaceSet) -> None:
     met, generator = recognition(faces), torch.Generator().manual_seed(0)
     made = torch.zeros(16, 3, SIZE, SIZE)
-    assert met.distances(made, asked(25, 75), generator) == [0, 0]
-    assert all(apart != 0 for apart in met.distances(made, asked(25, 75), generator))
+    assert met.distances(made, asked(25, 75), generator) == {RECOGNISER: [0, 0]}
+    told = met.distances(made, asked(25, 75), generator)[RECOGNISER]
+    assert all(apart != 0 for apart in told)
 
 
 @pytest.mark.parametrize("space", [0, 1])
@@ -87,7 +91,7 @@ def test_faces_are_driven_to_real_ones_of_the_age_asked_for(
     made = (0.1 * torch.randn(16, 3, SIZE, SIZE, generator=generator)).requires_grad_()
     optimiser = torch.optim.Adam([made], lr=0.05)
     for _ in range(40):
-        distance = met.distances(made.clamp(-1, 1), asked(50, target), generator)[space]
+        distance = met.distances(made.clamp(-1, 1), asked(50, target), generator)[RECOGNISER][space]
         optimiser.zero_grad()
         if distance.requires_grad:
             distance.backward()
@@ -102,32 +106,33 @@ class Lower(nn.Module):
 
     def forward(self, crops: Tensor) -> tuple[Tensor]:
         lower = crops[:, :, SIZE // 2 :].mean(dim=(1, 2, 3))
-        return (torch.stack([lower, -lower, lower * 0 + 1], dim=1),)
+        return (torch.stack([lower, lower**2], dim=1),)
 
 
-def test_a_viewer_adds_spaces_in_which_faces_are_driven_as_well(faces: FaceSet) -> None:
+def test_onlookers_add_spaces_in_which_faces_are_driven_as_well(faces: FaceSet) -> None:
     cells, generator = torch.full((NUM_FACES, 2), 0.5), torch.Generator().manual_seed(0)
-    met = Recognition(
-        Brightness(), faces, cells, SETTINGS, seed=0, report=lambda *_: None, viewer=Lower()
-    )
-    assert met.num_own == 2
+    networks = {**NETWORKS, "both": Brightness(), "lower": Lower()}
+    met = Recognition(networks, faces, cells, SETTINGS, seed=0, report=lambda *_: None)
     made = (0.1 * torch.randn(16, 3, SIZE, SIZE, generator=generator)).requires_grad_()
     for _ in range(2):
         told = met.distances(made, asked(25, 75), generator)
-    assert len(told) == 3
-    told[met.num_own].backward()
+    assert [len(spaces) for spaces in told.values()] == [2, 2, 1]
+    [lower] = told["lower"]
+    lower.backward()
     assert made.grad is not None
-    upper, lower = made.grad.mean(dim=(0, 1)).chunk(2)
-    assert lower.mean() < 0, "brighter below, as the old faces are"
-    assert lower.abs().mean() > 5 * upper.abs().mean()
+    above, below = made.grad.mean(dim=(0, 1)).chunk(2)
+    assert below.mean() < -1e-5, "brighter below, as the old faces are"
+    assert below.abs().mean() > 5 * above.abs().mean()
 
 
 def test_a_face_that_is_of_the_age_already_is_left_as_it_is(faces: FaceSet) -> None:
     met, generator = recognition(faces), torch.Generator().manual_seed(0)
     made = torch.zeros(16, 3, SIZE, SIZE)
     met.distances(made, asked(75, 75), generator)
-    assert met.distances(made, asked(75, 75), generator) == [0, 0]
-    half, full = (met.distances(made, asked(75 - years, 75), generator)[0] for years in (5, 40))
+    assert met.distances(made, asked(75, 75), generator) == {RECOGNISER: [0, 0]}
+    half, full = (
+        met.distances(made, asked(75 - years, 75), generator)[RECOGNISER][0] for years in (5, 40)
+    )
     assert 0 < abs(float(half)) < abs(float(full))
 
 
@@ -163,12 +168,14 @@ def test_faces_re_aged_from_elsewhere_do_not_make_up_for_these(faces: FaceSet) -
         bright[:, :, SIZE // 2 :] = -0.8
         met.distances(dark, asked(25, 50), generator)
         met.distances(bright, asked(others, 50), generator)
-        told.append(float(met.distances(dark, asked(25, 50), generator)[0]))
+        told.append(float(met.distances(dark, asked(25, 50), generator)[RECOGNISER][0]))
     alone = recognition(faces)
     generator = torch.Generator().manual_seed(0)
     for _ in range(2):
         alone.distances(torch.zeros(16, 3, SIZE, SIZE), asked(25, 50), generator)
-    wanted = float(alone.distances(torch.zeros(16, 3, SIZE, SIZE), asked(25, 50), generator)[0])
+    wanted = float(
+        alone.distances(torch.zeros(16, 3, SIZE, SIZE), asked(25, 50), generator)[RECOGNISER][0]
+    )
     assert abs(told[1] - wanted) < 0.1 * abs(told[0] - wanted)
 
 
