@@ -1,9 +1,9 @@
-"""The last stage of training a prior: how far faces are moved to become younger.
+"""The last stage of training a prior: how far faces are moved to become younger, and older.
 
 What keeps a face itself in training holds back most where wrinkles must go, so that faces asked to
-be 20 look older than that. The witness, which no network was trained to please, reads re-aged
-faces and real ones of the same ages; the gain is set so that it reads both alike. One number is
-set: the witness stays as good as blind to the prior.
+be 20 look older than that, and some where they must come. The witness, which no network was trained
+to please, reads re-aged faces and real ones of the same ages; the gains are set so that it reads
+both alike. Two numbers are set: the witness stays as good as blind to the prior.
 
 Shapes: B batch, R pixels, L layers, D latent size.
 """
@@ -38,37 +38,47 @@ class Seen(NamedTuple):
 def calibrate(
     prior: CompactPrior, faces: FaceSet, recipe: PriorRecipe, folder: Path, report: Report
 ) -> None:
-    """Sets a trained prior's rejuvenation gain by its witness, on validation faces.
+    """Sets a trained prior's gains of moves by its witness, on validation faces.
 
-    Without a witness, or without faces to tell by, the gain stays as it was learnt with.
+    Without a witness, or without faces to tell by, a gain stays as it was learnt with.
 
     Args:
-        prior: Trained, with the gain that it learnt with.
+        prior: Trained, with the gains that it learnt with.
         faces: Those for validation are read.
         recipe: Says between which gains, and at which ages.
         folder: Of the checkpoints.
         report: Told of progress.
     """
     path = folder / "calibration.pt"
+    gains = {"gain": prior.rejuvenation_gain, "ageing gain": prior.ageing_gain}
     if path.is_file():
-        prior.rejuvenation_gain.copy_(load_checkpoint(path)["gain"])
+        kept = load_checkpoint(path)
+        for name, gain in gains.items():
+            gain.copy_(kept.get(name, gain))
         return
-    settings, trained = recipe.calibration, recipe.path.rejuvenation_gain
-    if prior.witness is not None and settings.targets:
-        too_old = TooOld(prior, faces, settings)
-        if too_old.tells:
-            gain = _root(too_old, trained * settings.least, trained * settings.most, report)
-            prior.rejuvenation_gain.fill_(gain)
-    save_checkpoint(path, {"gain": prior.rejuvenation_gain.cpu()})
+    if prior.witness is not None:
+        settings = recipe.calibration
+        seen = [_met(prior, crops) for crops in _crops(faces, faces.validation, settings.num_faces)]
+        younger = TooLittle(prior, faces, settings, seen, younger=True)
+        older = TooLittle(prior, faces, settings, seen, younger=False)
+        whole = (recipe.path.rejuvenation_gain, 1.0)
+        for (name, gain), lacks, base in zip(gains.items(), (younger, older), whole, strict=True):
+            if lacks.tells:
+                bounds = (base * settings.least, base * settings.most)
+                gain.fill_(_root(name, gain, lacks, bounds, report))
+    save_checkpoint(path, {name: gain.cpu() for name, gain in gains.items()})
 
 
-def _root(too_old: "TooOld", low: float, high: float, report: Report) -> float:
-    """Halves between two gains towards that where nothing is too old any more."""
-    total = _HALVINGS + 2
+def _root(
+    name: str, gain: Tensor, lacks: "TooLittle", bounds: tuple[float, float], report: Report
+) -> float:
+    """Halves between two values of a gain towards that where nothing is lacking any more."""
+    total, (low, high) = _HALVINGS + 2, bounds
 
-    def years(gain: float, done: int) -> float:
-        found = too_old.years(gain)
-        report("calibration", done, total, {"gain": gain, "too old": found})
+    def years(value: float, done: int) -> float:
+        gain.fill_(value)
+        found = lacks.years()
+        report("calibration", done, total, {name: value, "years lacking": found})
         return found
 
     if years(low, 1) <= 0:
@@ -81,36 +91,39 @@ def _root(too_old: "TooOld", low: float, high: float, report: Report) -> float:
     return (low + high) / 2
 
 
-class TooOld:
-    """By how much faces made younger are read older than real ones of the ages asked for."""
+class TooLittle:
+    """By how much moved faces are read short of real ones of the ages asked for."""
 
-    def __init__(self, prior: CompactPrior, faces: FaceSet, settings: CalibrationSettings) -> None:
-        self._prior, self._settings = prior, settings
-        self._real = {
+    def __init__(
+        self,
+        prior: CompactPrior,
+        faces: FaceSet,
+        settings: CalibrationSettings,
+        seen: list[Seen],
+        *,
+        younger: bool,
+    ) -> None:
+        self._prior, self._settings, self._seen = prior, settings, seen
+        self._sign, targets = (1, settings.targets) if younger else (-1, settings.older_targets)
+        read = {
             target: self._read_real(faces, np.abs(faces.ages - target) <= settings.near_years)
-            for target in settings.targets
+            for target in targets
+            if any(bool(self._far(some, target).any()) for some in seen)
         }
-        crops = _crops(faces, faces.validation, settings.num_faces)
-        self._seen = [self._met(some) for some in crops]
+        self._real = {target: real for target, real in read.items() if real is not None}
 
     @property
     def tells(self) -> bool:
-        """Whether there are real faces of an age asked for, and older ones to be made so."""
-        return bool(self._pairs())
+        """Whether there are real faces of an age asked for, and others to be made so."""
+        return bool(self._real)
 
-    def years(self, gain: float) -> float:
-        """Returns the mean over the ages asked for, with a gain that is left set."""
-        self._prior.rejuvenation_gain.fill_(gain)
-        pairs = self._pairs()
-        return sum(self._read_younger(target) - real for target, real in pairs) / len(pairs)
+    def years(self) -> float:
+        """Returns the mean over the ages asked for, with the gains that are set."""
+        apart = [self._read_moved(target) - real for target, real in self._real.items()]
+        return self._sign * sum(apart) / len(apart)
 
-    def _pairs(self) -> list[tuple[float, float]]:
-        oldest = max((float(seen.ages.max()) for seen in self._seen), default=0.0)
-        return [
-            (target, real)
-            for target, real in self._real.items()
-            if real is not None and oldest > target + self._settings.apart_years
-        ]
+    def _far(self, seen: Seen, target: float) -> Tensor:
+        return self._sign * (seen.ages - target) > self._settings.apart_years
 
     @torch.no_grad()
     def _read_real(self, faces: FaceSet, near: NDArray[np.bool_]) -> float | None:
@@ -120,23 +133,24 @@ class TooOld:
         return float(torch.cat(read).mean()) if read else None
 
     @torch.no_grad()
-    def _met(self, crops: Tensor) -> Seen:
-        ages, codes = self._prior.estimate_age(crops), self._prior.encode(crops)
-        sources = self._prior.decode(codes + self._prior.source_offset(crops, codes, ages))
-        return Seen(crops, ages, codes, sources)
-
-    @torch.no_grad()
-    def _read_younger(self, target: float) -> float:
+    def _read_moved(self, target: float) -> float:
         read, prior = [], self._prior
         for seen in self._seen:
-            older = seen.ages > target + self._settings.apart_years
-            if bool(older.any()):
-                crops, ages, codes, sources = (part[older] for part in seen)
+            far = self._far(seen, target)
+            if bool(far.any()):
+                crops, ages, codes, sources = (part[far] for part in seen)
                 asked = torch.full_like(ages, target)
                 aged = prior.decode(codes + prior.ageing_offset(crops, codes, ages, asked))
                 change = prior.difference(sources, aged, crops)
                 read.append(prior.witnessed_age((crops + 2 * change).clamp(-1, 1)))
         return float(torch.cat(read).mean())
+
+
+@torch.no_grad()
+def _met(prior: CompactPrior, crops: Tensor) -> Seen:
+    ages, codes = prior.estimate_age(crops), prior.encode(crops)
+    sources = prior.decode(codes + prior.source_offset(crops, codes, ages))
+    return Seen(crops, ages, codes, sources)
 
 
 def _crops(faces: FaceSet, rows: NDArray[np.int64], at_most: int) -> list[Tensor]:

@@ -85,7 +85,7 @@ def compose_card(
         _head(prior.config, figures),
         _data(faces),
         _networks(prior),
-        _recipe(recipe, begun, gain=float(prior.rejuvenation_gain)),
+        _recipe(recipe, begun, prior),
         _course(recipe, lines),
         _readers(figures),
         f"## Judged by others' networks\n\n{JUDGED}\n{judged}\n{JUDGED_END}",
@@ -162,18 +162,20 @@ def _networks(prior: CompactPrior) -> str:
     return "## What is in it\n\n" + table(("part", "what", "numbers"), rows)
 
 
-def _gain(recipe: PriorRecipe, gain: float) -> str:
-    if abs(gain - recipe.learnt_gain) > _ROUNDING:
+def _gains(recipe: PriorRecipe, prior: CompactPrior) -> str:
+    younger, older = float(prior.rejuvenation_gain), float(prior.ageing_gain)
+    if max(abs(younger - recipe.learnt_gain), abs(older - 1)) > _ROUNDING:
         return (
-            f"\nLast, the witness set the rejuvenation gain to {gain:.3f}: it read validation "
-            "faces made younger beside real\nones of those ages."
+            f"\nLast, the witness set the gain of moves to a younger age to {younger:.3f}, to an "
+            f"older age to {older:.3f}: it read\nvalidation faces moved so beside real ones of "
+            "those ages."
         )
-    if abs(gain - recipe.path.rejuvenation_gain) > _ROUNDING:
-        return f"\nThe rejuvenation gain is {gain:.3f}, as in the last phase of the finish."
+    if abs(younger - recipe.path.rejuvenation_gain) > _ROUNDING:
+        return f"\nThe rejuvenation gain is {younger:.3f}, as in the last phase of the finish."
     return ""
 
 
-def _recipe(recipe: PriorRecipe, begun: Start | None, *, gain: float) -> str:
+def _recipe(recipe: PriorRecipe, begun: Start | None, prior: CompactPrior) -> str:
     rows = []
     for stage, number, phase in _phases(recipe):
         size = getattr(phase, "size", None) or _whole_size(recipe.prior, stage)
@@ -207,7 +209,7 @@ def _recipe(recipe: PriorRecipe, begun: Start | None, *, gain: float) -> str:
         f"{notes}\n\n"
         + table(heads, rows)
         + f"\n\nThe path, between auto-encoder and adversary, is fitted and not trained: {path}."
-        + _gain(recipe, gain)
+        + _gains(recipe, prior)
     )
 
 

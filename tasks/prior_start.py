@@ -25,10 +25,12 @@ class Start:
     def into(self, prior: CompactPrior, *, rejuvenation_gain: float) -> None:
         """Gives a new prior of the same kind all weights of this one, frozen.
 
-        The gain is that of the recipe's path, as this one's was set when all had been trained.
+        Its gains were set when all had been trained: rejuvenation's is that of the recipe's path
+        again, and ageing's none.
         """
         prior.load_state_dict(self.prior.state_dict())
         prior.rejuvenation_gain.fill_(rejuvenation_gain)
+        prior.ageing_gain.fill_(1)
         prior.eval().requires_grad_(False)
 
 

@@ -137,6 +137,7 @@ class CompactPrior(Prior):
     config: CompactConfig
     alignment: TemplateAlignment
     rejuvenation_gain: Tensor
+    ageing_gain: Tensor
     tint_gain: Tensor
 
     def __init__(self, config: CompactConfig, alignment: TemplateAlignment) -> None:
@@ -186,10 +187,16 @@ class CompactPrior(Prior):
         # Multiplies moves to a younger age, which are learnt too small; part of the weights, so
         # that the digest covers it.
         self.register_buffer("rejuvenation_gain", torch.ones(()))
+        self.register_buffer("ageing_gain", torch.ones(()))  # the same, to an older age
         # Scales what of a change is tint rather than shading: ageing is mostly shading, and the
         # networks' tints look like bruises.
         self.register_buffer("tint_gain", torch.ones(()))
         self._digest: str | None = None
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Takes weights without an `ageing_gain`, of moves as they are learnt, as well."""
+        state_dict.setdefault(f"{prefix}ageing_gain", torch.ones(()))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @property
     def digest(self) -> str:
@@ -250,7 +257,7 @@ class CompactPrior(Prior):
         along = self.path(source, target_age, cell_weights=cells)
         moved = along + self.personal(w_plus, source, target_age, cell_weights=cells)
         younger = (target_age < source)[:, None, None]
-        return torch.where(younger, self.rejuvenation_gain * moved, moved)
+        return torch.where(younger, self.rejuvenation_gain, self.ageing_gain) * moved
 
     def cell_weights(self, crops: Tensor) -> Tensor:
         """Returns how likely each gender-and-group cell is, (B, M), of crops (B, 3, R, R)."""

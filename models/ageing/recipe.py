@@ -150,13 +150,14 @@ class RecognitionSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSettings:
-    """Between which gains, and by which faces, rejuvenation is set once all is trained."""
+    """Between which gains, and by which faces, moves are set once all is trained."""
 
     targets: tuple[float, ...] = (20.0, 30.0, 40.0)  # years asked for; none leaves the gain alone
-    apart_years: float = 10.0  # of the faces made younger, at least
+    older_targets: tuple[float, ...] = (60.0, 70.0, 80.0)  # the same of moves to an older age
+    apart_years: float = 10.0  # of the faces moved, at least
     near_years: float = 3.0  # of the real faces that they are told against
     num_faces: int = 500  # validation faces, at most, of either kind
-    least: float = 0.75  # of the path's rejuvenation gain
+    least: float = 0.75  # of the path's gain, for older moves of 1
     most: float = 1.25  # from there on faces move away from real ones again (docs/prior.md)
 
     def __post_init__(self) -> None:

@@ -23,11 +23,11 @@ RECIPE = PriorRecipe(
 class Plain(CompactPrior):
     """A face is as bright as it is old, and `reach` of a move of gain 1 is made."""
 
-    def __init__(self, *, reach: float, witnessed: bool = True) -> None:
+    def __init__(self, *, reach: float, older_reach: float = 1.0, witnessed: bool = True) -> None:
         config = RECIPE.prior if witnessed else replace(RECIPE.prior, witness=None)
         super().__init__(config, ALIGNMENT)
         self.rejuvenation_gain.fill_(1.2)
-        self.reach, self.num_read = reach, 0
+        self.reach, self.older_reach, self.num_read = reach, older_reach, 0
 
     def estimate_age(self, crops: Tensor) -> Tensor:
         """Returns how bright the crops are, 0-100."""
@@ -54,7 +54,10 @@ class Plain(CompactPrior):
         self, crops: Tensor, w_plus: Tensor, source_age: Tensor, target_age: Tensor
     ) -> Tensor:
         """Returns by how much brighter the target is, as far as it is reached."""
-        brighter = (target_age - source_age) / 50 * self.reach * self.rejuvenation_gain
+        younger = self.reach * self.rejuvenation_gain
+        older = self.older_reach * self.ageing_gain
+        brighter = target_age - source_age
+        brighter = torch.where(brighter < 0, younger, older) * brighter / 50
         return brighter[:, None, None, None].expand_as(w_plus)
 
     def difference(
@@ -91,6 +94,23 @@ def test_the_gain_makes_up_for_what_is_held_back(tmp_path: Path, reach: float) -
     assert gain_of(Plain(reach=reach), tmp_path, recipe) == pytest.approx(1 / reach, abs=0.02)
 
 
+@pytest.mark.parametrize("reach", [0.85, 1.0, 1.2])
+def test_moves_to_an_older_age_have_a_gain_of_their_own(tmp_path: Path, reach: float) -> None:
+    prior = Plain(reach=1.0, older_reach=reach)
+    recipe = replace(
+        RECIPE, calibration=CalibrationSettings(targets=(30.0, 40.0), older_targets=(60.0, 70.0))
+    )
+    assert gain_of(prior, tmp_path, recipe) == pytest.approx(1, abs=0.02)
+    assert float(prior.ageing_gain) == pytest.approx(1 / reach, abs=0.02)
+
+
+@pytest.mark.parametrize(("reach", "bound"), [(0.3, 1.25), (3.0, 0.75)])
+def test_neither_does_that_leave_its_bounds(tmp_path: Path, reach: float, bound: float) -> None:
+    prior = Plain(reach=1.0, older_reach=reach)
+    gain_of(prior, tmp_path)
+    assert float(prior.ageing_gain) == pytest.approx(bound)
+
+
 @pytest.mark.parametrize(("reach", "bound"), [(0.3, 1.5), (3.0, 0.9)])
 def test_it_does_not_leave_its_bounds(tmp_path: Path, reach: float, bound: float) -> None:
     assert gain_of(Plain(reach=reach), tmp_path) == pytest.approx(bound)
@@ -101,8 +121,10 @@ def test_without_a_witness_or_ages_asked_for_the_path_s_gain_stays(tmp_path: Pat
     for folder in (blind, unasked):
         folder.mkdir()
     assert gain_of(Plain(reach=0.5, witnessed=False), blind) == pytest.approx(1.2)
-    recipe = replace(RECIPE, calibration=CalibrationSettings(targets=()))
-    assert gain_of(Plain(reach=0.5), unasked, recipe) == pytest.approx(1.2)
+    recipe = replace(RECIPE, calibration=CalibrationSettings(targets=(), older_targets=()))
+    prior = Plain(reach=0.5, older_reach=0.5)
+    assert gain_of(prior, unasked, recipe) == pytest.approx(1.2)
+    assert float(prior.ageing_gain) == 1
 
 
 def test_without_validation_faces_the_path_s_gain_stays(tmp_path: Path) -> None:
@@ -112,8 +134,9 @@ def test_without_validation_faces_the_path_s_gain_stays(tmp_path: Path) -> None:
 
 
 def test_what_was_found_is_kept(tmp_path: Path) -> None:
-    found, again = gain_of(Plain(reach=0.7), tmp_path), Plain(reach=0.9)
-    assert gain_of(again, tmp_path) == found
+    first, again = Plain(reach=0.7, older_reach=0.9), Plain(reach=0.9)
+    assert gain_of(first, tmp_path) == gain_of(again, tmp_path)
+    assert again.ageing_gain == first.ageing_gain != 1
     assert again.num_read == 0
 
 

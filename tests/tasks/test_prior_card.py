@@ -108,7 +108,7 @@ def test_a_gain_that_was_calibrated_and_a_prior_that_was_gone_on_from_are_said(
     path = replace(RECIPE.path, rejuvenation_gain=1.25)
     begun = Start(prior, steps=4321)
     told = compose_card(prior, face_set(), replace(RECIPE, path=path), FIGURES, [], begun=begun)
-    assert "set the rejuvenation gain to 1.000" in told
+    assert "younger age to 1.000, to an older age to 1.000" in told
     finish = (replace(RECIPE.finish[0], rejuvenation_gain=1.0),)
     learnt = compose_card(prior, face_set(), replace(RECIPE, path=path, finish=finish), FIGURES, [])
     assert "rejuvenation gain is 1.000, as in the last phase" in learnt

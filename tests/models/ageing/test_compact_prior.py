@@ -95,7 +95,7 @@ def test_ageing_there_and_back_returns_the_path(prior: CompactPrior, crops: torc
     torch.testing.assert_close(there, -back)
 
 
-def test_rejuvenation_gain_multiplies_moves_to_a_younger_age_only(crops: torch.Tensor) -> None:
+def test_moves_to_a_younger_and_to_an_older_age_have_a_gain_each(crops: torch.Tensor) -> None:
     torch.manual_seed(0)
     plain = CompactPrior(tiny_config(), ALIGNMENT).eval()
     plain.path.table.normal_()
@@ -103,10 +103,21 @@ def test_rejuvenation_gain_multiplies_moves_to_a_younger_age_only(crops: torch.T
     strong = CompactPrior(tiny_config(), ALIGNMENT).eval()
     strong.load_state_dict(plain.state_dict())
     strong.rejuvenation_gain.fill_(2.0)
+    strong.ageing_gain.fill_(1.5)
     source, target = torch.full((3,), 50.0), torch.tensor([30.0, 50.0, 70.0])
     w_plus = plain.encode(crops)
     moved, more = (p.ageing_offset(crops, w_plus, source, target) for p in (plain, strong))
-    torch.testing.assert_close(more, moved * torch.tensor([2.0, 1.0, 1.0])[:, None, None])
+    torch.testing.assert_close(more, moved * torch.tensor([2.0, 1.0, 1.5])[:, None, None])
+
+
+def test_weights_without_a_gain_of_ageing_move_faces_as_they_did(prior: CompactPrior) -> None:
+    former = prior.state_dict()
+    del former["ageing_gain"]
+    loaded = CompactPrior(tiny_config(), ALIGNMENT)
+    loaded.ageing_gain.fill_(1.3)
+    loaded.load_state_dict(former)
+    assert loaded.ageing_gain == 1
+    assert "ageing_gain" not in former
 
 
 def test_tint_gain_scales_tints_and_leaves_shading(crops: torch.Tensor) -> None:
