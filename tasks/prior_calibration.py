@@ -23,6 +23,7 @@ from reage.face_set import FaceSet, spread_rows
 from tasks.gpu import device
 
 _HALVINGS = 6
+_NEAR = 0.2  # years lacking, that count as none
 _BATCH = 48
 
 
@@ -81,13 +82,16 @@ def _root(
         report("calibration", done, total, {name: value, "years lacking": found})
         return found
 
-    if years(low, 1) <= 0:
+    if years(low, 1) <= _NEAR:
         return low
-    if years(high, 2) >= 0:
+    if years(high, 2) >= -_NEAR:
         return high
     for done in range(3, total + 1):
         middle = (low + high) / 2
-        low, high = (middle, high) if years(middle, done) > 0 else (low, middle)
+        lacking = years(middle, done)
+        if abs(lacking) <= _NEAR:
+            return middle
+        low, high = (middle, high) if lacking > 0 else (low, middle)
     return (low + high) / 2
 
 
