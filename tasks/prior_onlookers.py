@@ -4,13 +4,14 @@ They tell a re-aged face from real ones by what they learnt elsewhere; nothing i
 executed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from models.ageing.recipe import PHOTOGRAPHIC, SECOND_RECOGNISED, PriorRecipe
@@ -81,10 +82,8 @@ def recogniser_for(faces: FaceSet, path: Path) -> CropRecogniser:
     Raises:
         CheckpointError: The file is not dlib's.
     """
-    places = dict(zip(faces.indices.tolist(), faces.template, strict=True))
-    template = np.array([places[index] for index in LANDMARKS])
-    crop_from_chip = Similarity.fit(np.array(CHIP), template)
-    return CropRecogniser(load_dlib_resnet(path), crop_from_chip.matrix, faces.crops.shape[1])
+    crop_from_chip = _crop_from_chip(faces, [(index,) for index in LANDMARKS], CHIP)
+    return CropRecogniser(load_dlib_resnet(path), crop_from_chip, faces.crops.shape[1])
 
 
 def second_recogniser_for(faces: FaceSet, path: Path) -> CropMobileFace:
@@ -93,10 +92,17 @@ def second_recogniser_for(faces: FaceSet, path: Path) -> CropMobileFace:
     Raises:
         CheckpointError: The file is not MobileFace's.
     """
+    crop_from_chip = _crop_from_chip(faces, mobile_face.LANDMARKS, mobile_face.CHIP)
+    return CropMobileFace(load_mobile_face(path), crop_from_chip, faces.crops.shape[1])
+
+
+def _crop_from_chip(
+    faces: FaceSet, groups: Sequence[tuple[int, ...]], chip: Sequence[tuple[float, float]]
+) -> NDArray[np.float64]:
+    """Fits the similarity (2, 3) that takes a chip's places to the means of groups of landmarks."""
     places = dict(zip(faces.indices.tolist(), faces.template, strict=True))
-    five = np.array([np.mean([places[i] for i in some], axis=0) for some in mobile_face.LANDMARKS])
-    crop_from_chip = Similarity.fit(np.array(mobile_face.CHIP), five)
-    return CropMobileFace(load_mobile_face(path), crop_from_chip.matrix, faces.crops.shape[1])
+    means = [np.mean([places[index] for index in group], axis=0) for group in groups]
+    return Similarity.fit(np.array(chip), np.array(means)).matrix
 
 
 def _viewer_for(faces: FaceSet, path: Path) -> CropViewer:
