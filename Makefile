@@ -7,6 +7,7 @@ DATA    ?=
 JUDGES  ?=
 GOLDEN  ?= tests/assets/golden/sam.npz
 SEED    ?= 0
+WORKERS ?= 4
 
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
@@ -32,8 +33,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## re-age the demo shot and say where the clip is
 	$(BIN)/reage demo
 
-test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run every test, on up to WORKERS cores (4)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses $(WORKERS) --dist worksteal
 
 check: $(STAMP) ## lint, format and types, changing nothing
 	$(BIN)/ruff check .

@@ -8,12 +8,15 @@ both alike. Two numbers are set: the witness stays as good as blind to the prior
 Shapes: B batch, R pixels, L layers, D latent size.
 """
 
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from torch import Tensor
 
 from models.ageing.compact_prior import CompactPrior
@@ -22,7 +25,7 @@ from models.training import Report, batches, load_checkpoint, save_checkpoint
 from reage.face_set import FaceSet, spread_rows
 from tasks.gpu import device
 
-_HALVINGS = 6
+_TRIES = 8  # of a gain at most, the two bounds among them
 _NEAR = 0.2  # years lacking, that count as none
 _BATCH = 48
 
@@ -73,26 +76,24 @@ def calibrate(
 def _root(
     name: str, gain: Tensor, lacks: "TooLittle", bounds: tuple[float, float], report: Report
 ) -> float:
-    """Halves between two values of a gain towards that where nothing is lacking any more."""
-    total, (low, high) = _HALVINGS + 2, bounds
+    """Searches between two values of a gain for that where nothing is lacking any more."""
+    done = count(1)
 
-    def years(value: float, done: int) -> float:
+    @cache
+    def years(value: float) -> float:
         gain.fill_(value)
         found = lacks.years()
-        report("calibration", done, total, {name: value, "years lacking": found})
-        return found
+        report("calibration", next(done), _TRIES, {name: value, "years lacking": found})
+        return 0.0 if abs(found) <= _NEAR else found
 
-    if years(low, 1) <= _NEAR:
+    low, high = bounds
+    if years(low) <= 0:
         return low
-    if years(high, 2) >= -_NEAR:
+    if years(high) >= 0:
         return high
-    for done in range(3, total + 1):
-        middle = (low + high) / 2
-        lacking = years(middle, done)
-        if abs(lacking) <= _NEAR:
-            return middle
-        low, high = (middle, high) if lacking > 0 else (low, middle)
-    return (low + high) / 2
+    close = (high - low) / 100
+    root, _ = brentq(years, low, high, xtol=close, maxiter=_TRIES - 2, full_output=True, disp=False)
+    return float(root)
 
 
 class TooLittle:

@@ -19,9 +19,8 @@ from tests.reage.rehearsal.conftest import buffer_of, faces_of
 
 
 @pytest.fixture(autouse=True)
-def studio(tmp_path, monkeypatch):
+def studio(tmp_path, monkeypatch, wide_consoles):
     monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     for number in (1, 2):
         _night(number)

@@ -13,10 +13,9 @@ COMMON = {"consent_document": "CONSENT-1", "network": {}}
 
 
 @pytest.fixture(autouse=True)
-def adapters(tmp_path, monkeypatch):
+def adapters(tmp_path, monkeypatch, wide_consoles):
     """A registry of its own, with a trained and a published adapter of Ada's and one of Bob's."""
     monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
     trained = TrainedFacts(
         prior_name="compact",
         prior_digest="ab" * 32,

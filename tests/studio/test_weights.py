@@ -31,10 +31,9 @@ from tests.published_files import (
 
 
 @pytest.fixture(autouse=True)
-def small_networks(tmp_path, monkeypatch):
+def small_networks(tmp_path, monkeypatch, wide_consoles):
     """A registry of its own, and published files of small networks."""
     monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
     for function in (import_weights, import_published_adapter):
         small = partial(function, sizes=SMALL)
         monkeypatch.setattr(f"flows.import_weights.{function.__name__}", small)

@@ -94,6 +94,13 @@ def test_the_gain_makes_up_for_what_is_held_back(tmp_path: Path, reach: float) -
     assert gain_of(Plain(reach=reach), tmp_path, recipe) == pytest.approx(1 / reach, abs=0.02)
 
 
+def test_few_readings_find_it(tmp_path: Path) -> None:
+    told: list[dict[str, float]] = []
+    calibrate(Plain(reach=0.8), face_set(), RECIPE, tmp_path, lambda *said: told.append(said[-1]))
+    gains = [terms["gain"] for terms in told if "gain" in terms]
+    assert 2 < len(gains) <= 5  # its two bounds, then what lies between them
+
+
 @pytest.mark.parametrize("reach", [0.85, 1.0, 1.2])
 def test_moves_to_an_older_age_have_a_gain_of_their_own(tmp_path: Path, reach: float) -> None:
     prior = Plain(reach=1.0, older_reach=reach)
