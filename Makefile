@@ -14,9 +14,9 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fix docs parity import-check bench bench-alignment bench-collection \
-        bench-continual bench-face3d bench-inversion bench-mli bench-my3dgen bench-mytm bench-nights \
-        bench-occlusion bench-plate bench-prior bench-published bench-strength bench-tolerances \
-        bench-triplane bench-video clean
+        bench-continual bench-face3d bench-floor bench-inversion bench-mli bench-my3dgen bench-mytm \
+        bench-nights bench-occlusion bench-plate bench-prior bench-published bench-strength \
+        bench-tolerances bench-triplane bench-video clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ bench-alignment: $(STAMP) ## judge FFHQ alignment by the mesh: DATA=<utkface fol
 
 bench-prior: $(STAMP) ## judge a prior against its targets: DATA=<utkface folder> JUDGES=<evaluators folder> [PRIOR=<folder>] [CARD=1]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.prior --data $(DATA) --judges $(JUDGES) $(if $(PRIOR),--prior $(PRIOR)) $(if $(CARD),--card)
+
+bench-floor: $(STAMP) ## how near to real faces of an age re-aged ones could come: DATA=<utkface folder> JUDGES=<evaluators folder>
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.prior_floor --data $(DATA) --judges $(JUDGES)
 
 bench-plate: $(STAMP) ## judge the change at plate resolution: CLIPS="<movie> ..." JUDGES=<evaluators folder> [PRIOR=<folder>]
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.plate --judges $(JUDGES) $(if $(CLIPS),--clips $(CLIPS)) $(if $(PRIOR),--prior $(PRIOR))

@@ -39,6 +39,26 @@ def unbiased_mmd2(
     return _mean_of_others(within_x) + _mean_of_others(within_y) - 2 * float(between.mean())
 
 
+def weighted_mmd2(
+    within_x: NDArray[np.float64],
+    within_y: NDArray[np.float64],
+    between: NDArray[np.float64],
+    *,
+    weights_x: NDArray[np.floating],
+    weights_y: NDArray[np.floating],
+) -> float:
+    """Returns `unbiased_mmd2` of rows that count by weights (M,) and (N,)."""
+    within = _weighted_others(within_x, weights_x) + _weighted_others(within_y, weights_y)
+    pairs = np.outer(weights_x, weights_y)
+    return within - 2 * float((between * pairs).sum() / pairs.sum())
+
+
+def _weighted_others(kernel: NDArray[np.float64], weights: NDArray[np.floating]) -> float:
+    pairs = np.outer(weights, weights)
+    np.fill_diagonal(pairs, 0)
+    return float((kernel * pairs).sum() / pairs.sum())
+
+
 def _mean_of_others(kernel: NDArray[np.float64]) -> float:
     count = len(kernel)
     return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from benchmarks.prior.distances import fid, jackknife_error, kid, kid_ratio, polynomial_kernel
+from benchmarks.prior.distances import (
+    fid,
+    jackknife_error,
+    kid,
+    kid_ratio,
+    polynomial_kernel,
+    weighted_mmd2,
+)
 
 RNG = np.random.default_rng(5)
 
@@ -23,6 +30,19 @@ def test_kid_of_one_distribution_is_unbiased_about_zero():
     found = [kid(RNG.normal(size=(30, 4)), RNG.normal(size=(30, 4))) for _ in range(300)]
     assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
     assert min(found) < 0
+
+
+def test_rows_count_by_their_weights_and_none_meets_itself():
+    x, y = RNG.normal(size=(12, 4)), RNG.normal(size=(9, 4))
+
+    def weighted(first, second):
+        kernels = (polynomial_kernel(x, x), polynomial_kernel(y, y), polynomial_kernel(x, y))
+        return weighted_mmd2(*kernels, weights_x=first, weights_y=second)
+
+    assert weighted(np.full(12, 0.3), np.ones(9)) == pytest.approx(kid(x, y))
+    some = np.repeat([1.0, 0.0], [7, 5])
+    assert weighted(some, np.ones(9)) == pytest.approx(kid(x[:7], y))
+    assert weighted(np.ones(12), some[:9]) == pytest.approx(kid(x, y[:7]))
 
 
 def test_fid_of_two_gaussians_is_the_closed_form():
