@@ -32,13 +32,20 @@ def deliver_shot(manifest: str, work: str = "work", destination: str | None = No
     require_consent(shot, [load_actor(find_actor(manifest, a.actor)) for a in shot.actors])
     workspace = Workspace(work, shot.shot_id)
     package = PackageRef.recalled(workspace.recall("package"))
-    if package is None or package.manifest_digest != shot.digest:
-        got = "nothing rendered" if package is None else "a package of an older manifest"
-        raise LedgerError(
-            f"{manifest}: deliver: got {got}, expected the rendered shot; run `reage submit` first"
-        )
+    if package is None:
+        raise _undeliverable(manifest, "nothing rendered")
+    if package.manifest_digest != shot.digest:
+        raise _undeliverable(manifest, "a package of an older manifest")
+    if workspace.ledger.find(package.digest) is None:
+        raise _undeliverable(manifest, f"missing or changed files in {package.folder}")
     delivery = deliver_package(shot, package, workspace=workspace, destination=destination)
     facts = {"shot": shot.shot_id.prefix, "version": delivery.version, "manifest": shot.digest}
     sent = {"uri": delivery.uri, "index": delivery.index_sha256}
     AuditLog(Path(work) / "audit.jsonl").append({"event": "deliver", **sent, **facts})
     return delivery
+
+
+def _undeliverable(manifest: str, got: str) -> LedgerError:
+    return LedgerError(
+        f"{manifest}: deliver: got {got}, expected the rendered shot; run `reage submit` first"
+    )

@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from flows.reage_shot import DEFAULT_CHUNK, reage_shot
-from reage.errors import ReageError
+from reage.errors import ReageError, in_words
 from reage.manifest import load_shots
 
 
@@ -37,9 +37,10 @@ def reage_sequence(
         try:
             delivery = reage_shot(str(shot.path), work=work, chunk=chunk)
             row = {"shot": shot.shot_id.code, "outcome": "delivered", "detail": delivery.uri}
-        except ReageError as error:
-            logger.error("%s", error)
-            row = {"shot": shot.shot_id.code, "outcome": "failed", "detail": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            said = in_words(error)
+            logger.error("%s", said)
+            row = {"shot": shot.shot_id.code, "outcome": "failed", "detail": said}
         rows.append(row)
     create_table_artifact(key="reage-sequence", table=rows, description="what became of each shot")
     failed = [row for row in rows if row["outcome"] == "failed"]

@@ -6,16 +6,18 @@ Knows the order of steps and nothing of pixels. Every step is in the ledger of t
 folder, so a run that was killed picks up where it stopped and ends with the same bytes.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from flows.consent import require_consent
+from flows.consent import require_consent, require_consent_still
 from flows.progress import ShotProgress, shot_progress
 from reage.casting import refuse_shared_faces
 from reage.delivery import DeliveryRef
-from reage.errors import RegistryError
+from reage.errors import RegistryError, VersionExistsError
 from reage.framerange import FrameRange
 from reage.manifest import (
     ActorInShot,
@@ -29,6 +31,7 @@ from reage.manifest.fields import NO_ADAPTER
 from reage.provenance import AuditLog
 from reage.registry.adapters import find_adapter
 from reage.registry.priors import find_prior
+from reage.versions import NEXT
 from reage.workspace import Workspace
 from tasks.ageing import age_chunk, encode_chunk, plan_ageing
 from tasks.casting import cast_actor
@@ -55,6 +58,7 @@ from tasks.refs import (
     TracksRef,
 )
 from tasks.review import package_shot
+from tasks.studio_files import studio_files
 from tasks.surface import carry_chunk, find_skin, steady_chunk
 
 DEFAULT_CHUNK = 24
@@ -82,6 +86,8 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
     prior = PriorRef.of(find_prior(shot.prior))
     adapters = [find_adapter_for(actor, prior) for actor in shot.actors]
     frame_set = locate(shot, workspace)
+    photographs = {m.actor: references(m) for m in actors}
+    own = studio_files(shot, photographs, frame_set, workspace=workspace)
     holder = workspace.key(
         "job",
         plate=frame_set.content,
@@ -89,20 +95,61 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
         manifest=shot.digest,
         actors=[actor.digest for actor in actors],
         adapters=[None if adapter is None else adapter.digest for adapter in adapters],
+        files=own,
     )
-    version, delivered = reserve(shot, holder)
-    if delivered is not None:
-        return delivered
-    job = JobRef(holder=holder, version=version, date=workspace.begun(holder))
+
+    def render(job: JobRef) -> PackageRef:
+        return render_shot(shot, actors, frame_set, prior, adapters, job, workspace, chunk)
+
+    weights = {
+        "prior": prior.digest,
+        "adapters": {found.actor: found.digest for found in adapters if found is not None},
+    }
     audit = AuditLog(Path(work) / "audit.jsonl")
-    facts = {"shot": shot.shot_id.prefix, "version": version, "manifest": shot.digest}
-    consents = {actor.actor: shot.consent_document(actor.actor) for actor in actors}
-    personal = {adapter.actor: adapter.digest for adapter in adapters if adapter is not None}
-    weights = {"prior": prior.digest, "adapters": personal}
-    audit.append({"event": "render", "consent": consents, **weights, **facts})
-    package = render_shot(shot, actors, frame_set, prior, adapters, job, workspace, chunk)
-    delivery = deliver_package(shot, package, workspace=workspace)
-    audit.append({"event": "deliver", "uri": delivery.uri, "index": delivery.index_sha256, **facts})
+    return _delivered(shot, holder, render, weights, audit, workspace)
+
+
+def _delivered(
+    shot: ShotManifest,
+    holder: str,
+    render: Callable[[JobRef], PackageRef],
+    weights: Mapping[str, Any],
+    audit: AuditLog,
+    workspace: Workspace,
+) -> DeliveryRef:
+    """Renders and delivers a shot, unless this very work is delivered already.
+
+    A version that an attempt which was killed left with other bytes is passed over, where the
+    manifest leaves the version open.
+    """
+    consents = {entry.actor: shot.consent_document(entry.actor) for entry in shot.actors}
+    passed: set[str] = set()
+    while True:
+        version, delivered = reserve(shot, holder, passed=passed)
+        if delivered is not None:
+            return delivered
+        facts = {"shot": shot.shot_id.prefix, "version": version, "manifest": shot.digest}
+        audit.append({"event": "render", "consent": consents, **weights, **facts})
+        package = render(JobRef(holder=holder, version=version, date=workspace.begun(holder)))
+        require_consent_still(shot)
+        try:
+            delivery = deliver_package(shot, package, workspace=workspace)
+        except VersionExistsError as error:
+            if shot.delivery.version != NEXT:
+                raise
+            get_run_logger().warning("%s; the next version is filled instead", error)
+            passed.add(version)
+            continue
+        sent = {"uri": delivery.uri, "index": delivery.index_sha256}
+        audit.append({"event": "deliver", **sent, **facts})
+        _tell(shot, package, delivery, workspace)
+        return delivery
+
+
+def _tell(
+    shot: ShotManifest, package: PackageRef, delivery: DeliveryRef, workspace: Workspace
+) -> None:
+    """Keeps the timings, and shows on the server what was delivered and where."""
     workspace.remember("timings", workspace.seconds)
     for reason in package.reasons:
         get_run_logger().warning("%s %s: %s", shot.shot_id.code, package.verdict, reason)
@@ -112,7 +159,6 @@ def reage_shot(manifest: str, work: str = "work", chunk: int = DEFAULT_CHUNK) ->
         markdown=f"**{shot.shot_id.code}** {package.verdict}\n\n{reasons}\n`{delivery.uri}`",
         description="what was delivered, and where",
     )
-    return delivery
 
 
 def locate(shot: ShotManifest, workspace: Workspace) -> FrameSetRef:

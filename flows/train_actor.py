@@ -14,7 +14,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.consent import require_training_consent
+from flows.consent import require_training_consent, require_training_consent_still
 from flows.diagnose_adapter import landscape_of
 from flows.gather_collection import collection_place, gathered
 from flows.progress import training_progress
@@ -70,6 +70,7 @@ def train_actor(
             workspace=Workspace.of_actor(work, actor.actor),
             report=progress.training,
         )
+    require_training_consent_still(manifest)
     adapter = _registered(actor, record, collection, trained, recipe.plain())
     _tell(actor, adapter, trained, Path(work))
     landscape_of(adapter, collection, pointed, work=work)

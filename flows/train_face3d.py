@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.consent import require_training_consent
+from flows.consent import require_training_consent, require_training_consent_still
 from flows.gather_collection import collection_place, gathered
 from flows.progress import training_progress
 from reage.collection.portrait_measures import PortraitLimits
@@ -80,6 +80,7 @@ def train_face3d(
             report=progress.training,
             stage=progress.gathering,
         )
+    require_training_consent_still(manifest)
     face = _registered(actor, record, collection, posed.num_photos, trained)
     AuditLog(Path(work) / "audit.jsonl").append(
         {"event": "train 3D", "collection": collection.digest, **face.audited()}

@@ -9,6 +9,11 @@ class ReageError(Exception):
     """Root of everything that Reage reports about its inputs."""
 
 
+def in_words(error: Exception) -> str:
+    """Returns an error's message; one that is not Reage's own is named before it."""
+    return str(error) if isinstance(error, ReageError) else f"{type(error).__name__}: {error}"
+
+
 class ManifestError(ReageError, ValueError):
     """A manifest says something impossible."""
 

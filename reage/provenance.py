@@ -21,6 +21,7 @@ from reage.manifest.age import AgeCurve
 from reage.manifest.consent import Use, consent_findings
 from reage.manifest.shot import ActorInShot, ShotManifest
 from reage.manifest.strength import StrengthCurve
+from reage.storage.local import local_errors
 
 DIGITAL_SOURCE_TYPE = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -165,25 +166,25 @@ class AuditLog:
 
         Raises:
             LedgerError: The event is not JSON, or the log's last line is broken.
+            StorageError: It cannot be written, say because the disk is full; the log is as before.
         """
         try:
             content = json.loads(_canonical(dict(event)))
         except (TypeError, ValueError) as error:
             raise LedgerError(f"{self.path}: event: got {error}, expected JSON values") from None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            last = self._last(file.fileno())
-            entry: dict[str, Any] = {
-                "number": last["number"] + 1 if last else 1,
-                "at": (at or datetime.now(UTC)).astimezone(UTC).isoformat(),
-                "event": content,
-                "previous": last["digest"] if last else _CHAIN_START,
-            }
-            entry["digest"] = _digest(entry)
-            file.write(_canonical(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with local_errors(str(self.path), "write"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                last = self._last(file.fileno())
+                entry: dict[str, Any] = {
+                    "number": last["number"] + 1 if last else 1,
+                    "at": (at or datetime.now(UTC)).astimezone(UTC).isoformat(),
+                    "event": content,
+                    "previous": last["digest"] if last else _CHAIN_START,
+                }
+                entry["digest"] = _digest(entry)
+                _append_whole(file.fileno(), _canonical(entry) + b"\n")
         return str(entry["digest"])
 
     def verify(self, *, head: str | None = None) -> int:
@@ -252,6 +253,19 @@ class AuditLog:
             f"{place}: {what}: got {got}, expected {expected}; the log was altered or cut short "
             "here: keep it as evidence and begin a new file"
         )
+
+
+def _append_whole(descriptor: int, line: bytes) -> None:
+    """Appends a line and syncs it; cuts the file back to what it was where that fails."""
+    size = os.fstat(descriptor).st_size
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    except BaseException:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def _canonical(value: Any) -> bytes:

@@ -20,6 +20,7 @@ import opentimelineio as otio
 from reage.errors import StorageError
 from reage.framerange import FrameRange
 from reage.video.sequence import SequencePattern, is_pattern
+from reage.video.timing import frames_from_midnight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +62,15 @@ def write_timeline(
         marks: Frame numbers and why they are worth a look.
 
     Raises:
+        PlateError: A medium's timecode is none.
         StorageError: It cannot be written.
     """
-    rate = float(frame_rate)
     timeline = otio.schema.Timeline(name)
     if plate.timecode is not None:
-        start = _start_of(plate, rate) + _frames(frames.first - plate.frames.first, rate)
-        timeline.global_start_time = start
+        offset = _frames(frames.first - plate.frames.first, frame_rate)
+        timeline.global_start_time = _start_of(plate, frame_rate) + offset
     for kind, medium in (("plate", plate), ("version", version)):
-        clip = _clip(medium, frames, rate)
+        clip = _clip(medium, frames, frame_rate)
         if kind == "version":
             clip.markers.extend(_mark(clip, frames, number, why) for number, why in marks)
         timeline.tracks.append(
@@ -89,7 +90,7 @@ def write_timeline(
         partial.unlink(missing_ok=True)
 
 
-def _clip(medium: Medium, frames: FrameRange, rate: float) -> Any:
+def _clip(medium: Medium, frames: FrameRange, rate: Fraction) -> Any:
     offset = _frames(frames.first - medium.frames.first, rate)
     return otio.schema.Clip(
         name=medium.name,
@@ -101,7 +102,7 @@ def _clip(medium: Medium, frames: FrameRange, rate: float) -> Any:
     )
 
 
-def _reference(medium: Medium, rate: float) -> Any:
+def _reference(medium: Medium, rate: Fraction) -> Any:
     available = otio.opentime.TimeRange(_start_of(medium, rate), _frames(len(medium.frames), rate))
     if not is_pattern(medium.place):
         return otio.schema.ExternalReference(medium.place, available_range=available)
@@ -112,19 +113,19 @@ def _reference(medium: Medium, rate: float) -> Any:
         name_prefix=pattern.head,
         name_suffix=pattern.tail,
         start_frame=medium.frames.first,
-        rate=rate,
+        rate=float(rate),
         frame_zero_padding=pattern.padding,
         available_range=available,
     )
 
 
-def _start_of(medium: Medium, rate: float) -> Any:
+def _start_of(medium: Medium, rate: Fraction) -> Any:
     """Returns where a medium's own time begins: its frame number, its timecode, or 0."""
     if is_pattern(medium.place):
         return _frames(medium.frames.first, rate)
     if medium.timecode is None:
         return _frames(0, rate)
-    return otio.opentime.from_timecode(medium.timecode, rate)
+    return _frames(frames_from_midnight(medium.timecode, frame_rate=rate), rate)
 
 
 def _mark(clip: Any, frames: FrameRange, number: int, why: str) -> Any:
@@ -139,5 +140,5 @@ def _mark(clip: Any, frames: FrameRange, number: int, why: str) -> Any:
     )
 
 
-def _frames(count: int, rate: float) -> Any:
-    return otio.opentime.RationalTime(count, rate)
+def _frames(count: int, rate: Fraction | float) -> Any:
+    return otio.opentime.RationalTime(count, float(rate))

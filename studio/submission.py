@@ -10,7 +10,7 @@ from uuid import UUID
 from rich.console import Console
 
 from reage.delivery import open_destination, read_index, verify_delivery
-from reage.errors import ReageError
+from reage.errors import ReageError, in_words
 from reage.manifest import ShotManifest, load_shot, load_shots
 from studio.console import marked
 
@@ -35,8 +35,8 @@ def run_locally(manifests: Sequence[Path], *, work: Path, console: Console) -> N
             console.print(marked("delivered", "green", delivery.uri), soft_wrap=True)
             for reason in review_reasons(shot, delivery.version):
                 console.print(marked("needs review", "yellow", reason), soft_wrap=True)
-        except ReageError as error:
-            failures.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            failures.append(in_words(error))
     if failures:
         raise ReageError("\n".join(failures))
 

@@ -311,7 +311,7 @@ def _key_frame(actor: ActorInShot, track: Track, sharpness: NDArray[np.float64])
             f"actor {actor.actor}: temporal.key_frame: got {asked}, expected a frame that shows "
             "the face; leave key_frame out and the one that shows it best is taken"
         )
-    return asked or choose_key_frame(track, sharpness)
+    return choose_key_frame(track, sharpness) if asked is None else asked
 
 
 def _held(w_plus: NDArray[np.float32], row: int) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from reage.collection.ages import TABLE_NAME, photos_among
 from reage.collection.selection import KnownFaces
 from reage.storage import file_digest
 from reage.workspace import Workspace
+from tasks.fetching import local_path
 from tasks.gathering import GatheringTerms, Report, found_files, gathered, silent
 from tasks.gpu import loaded_prior
 from tasks.increment_refs import ArrivalsRef, BufferRef
@@ -39,8 +40,8 @@ def find_arrivals(
 ) -> ArrivalsRef:
     """Lists the photographs that were neither learnt from nor held out nor refused before.
 
-    A refused one is looked at again once the table of ages, or anything else that decides on it,
-    has changed.
+    A refused one is looked at again once the table of ages, a reference photograph, or anything
+    else that decides on it has changed.
 
     Args:
         terms: What is asked of a photograph, and where they lie.
@@ -57,7 +58,7 @@ def find_arrivals(
     conditions = workspace.key(
         "conditions",
         table=None if table is None else file_digest(table),
-        references=terms.references,
+        references=[file_digest(Path(local_path(place, workspace))) for place in terms.references],
         birth_date=terms.birth_date,
         limits=terms.limits,
         prior=terms.prior.content,

@@ -1,6 +1,6 @@
 """Sending a shot's finished files to where its manifest says, as one immutable version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,11 @@ def deliver(
 
 @task(name="reserve version")
 def reserve(
-    shot: ShotManifest, holder: str, *, destination: str | None = None
+    shot: ShotManifest,
+    holder: str,
+    *,
+    destination: str | None = None,
+    passed: Collection[str] = (),
 ) -> tuple[str, DeliveryRef | None]:
     """Claims the version that a piece of work will have, before anything is rendered.
 
@@ -66,6 +70,7 @@ def reserve(
         shot: Names the destination, the version policy and the S3 service.
         holder: Content key of the work.
         destination: URI instead of the manifest's.
+        passed: Versions that this work turned out to be unable to fill.
 
     Returns:
         The version's name, and where it lies if this very work is published already.
@@ -77,7 +82,9 @@ def reserve(
     settings = StorageSettings.from_mapping(destination_settings(shot))
     place = destination or shot.resolve(shot.delivery.destination)
     storage = open_storage(place, settings=settings)
-    version = reserve_version(storage, shot.shot_id, shot.delivery.version, holder=holder)
+    version = reserve_version(
+        storage, shot.shot_id, shot.delivery.version, holder=holder, passed=passed
+    )
     if not is_published(storage, shot.shot_id, version):
         return version, None
     index = read_index(storage, shot.shot_id, version)

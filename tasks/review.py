@@ -1,7 +1,6 @@
 """Making what people look at: master, clips, matte, contact sheet and the QC page, in one pass."""
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -299,8 +298,8 @@ def _write_documents(
     terms = {"prior_licence": report.prior.licence, "judged_by": report.prior.summary}
     document = json.dumps({**described, **terms}, indent=1, sort_keys=True)
     (folder / "provenance.json").write_text(document + "\n")
-    if shot.manifest.path is not None:
-        shutil.copyfile(shot.manifest.path, folder / "manifest.yaml")
+    if shot.manifest.text is not None:
+        (folder / "manifest.yaml").write_text(shot.manifest.text, encoding="utf-8")
     write_shot_timeline(shot, worst_frames(report), folder / "timeline.otio")
 
 

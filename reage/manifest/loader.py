@@ -159,6 +159,7 @@ def _judged(path: Path, document: Document, model: type[_Manifest]) -> Reading:
     else:
         manifest._path = path
         if isinstance(manifest, ShotManifest):
+            manifest._text = document.text
             found = misplaced_shot(path, manifest)
         else:
             found = misplaced_actor(path, manifest)

@@ -210,6 +210,7 @@ class ShotManifest(ManifestModel):
     consent: ConsentReference = Field(description="The consent document that the shot relies on.")
 
     _path: Path | None = PrivateAttr(default=None)
+    _text: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _actors_differ(self) -> "ShotManifest":
@@ -287,6 +288,11 @@ class ShotManifest(ManifestModel):
     def path(self) -> Path | None:
         """The file that this manifest was read from, None when it was not."""
         return self._path
+
+    @property
+    def text(self) -> str | None:
+        """What that file said when it was read, whatever it says since."""
+        return self._text
 
     @property
     def digest(self) -> str:

@@ -35,10 +35,12 @@ class Document:
     Attributes:
         values: The file's keys and values.
         lines: Line (from 1) of every key path, the file's own `()` included.
+        text: The file as it was read.
     """
 
     values: dict[str | int, Any]
     lines: dict[KeyPath, int]
+    text: str
 
     def line_of(self, key: KeyPath) -> int:
         """Returns the line of a key path, or of the nearest place around it that is in the file."""
@@ -70,7 +72,7 @@ def read_document(path: Path) -> Document | list[Problem]:
         return [Problem(str(path), refused.line, refused.finding)]
     if plain.findings:
         return [Problem(str(path), line, finding) for line, finding in plain.findings]
-    return Document(values, plain.lines)
+    return Document(values, plain.lines, text)
 
 
 def _read_text(path: Path) -> str:

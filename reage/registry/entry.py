@@ -19,7 +19,7 @@ from typing import Any
 from reage.errors import RegistryError
 from reage.naming import safe_name
 from reage.storage import file_digest
-from reage.storage.local import local_errors
+from reage.storage.local import local_errors, sync
 
 CONFIG, WEIGHTS, CARD = FILES = ("config.json", "weights.safetensors", "MODEL_CARD.md")
 RECEIPT = "registered.json"
@@ -147,7 +147,7 @@ def publish_entry(
     *,
     files: Sequence[str] = FILES,
 ) -> bool:
-    """Makes a new entry: written beside its place, given a receipt, renamed into it.
+    """Makes a new entry: written beside its place, given a receipt, synced, renamed into it.
 
     Args:
         target: Folder of the entry, whose parent is made if need be.
@@ -167,13 +167,9 @@ def publish_entry(
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             write(partial)
-            receipt = {
-                **facts,
-                "registered": datetime.now(UTC).isoformat(timespec="seconds"),
-                "sha256": {file: file_digest(partial / file) for file in files},
-            }
-            (partial / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+            _write_receipt(partial, facts, files)
             partial.chmod(0o755)
+            _sync_all(partial)
             # A folder that is not empty cannot be replaced: of two racing writers one fails here.
             os.rename(partial, target)
         except OSError:
@@ -182,6 +178,7 @@ def publish_entry(
             return False
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+        sync(target.parent)
     return True
 
 
@@ -236,6 +233,22 @@ def read_object(path: Path, *, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RegistryError(f"{place}: {path}: got {type(value).__name__}, expected a JSON object")
     return value
+
+
+def _write_receipt(folder: Path, facts: Mapping[str, Any], files: Sequence[str]) -> None:
+    receipt = {
+        **facts,
+        "registered": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": {file: file_digest(folder / file) for file in files},
+    }
+    (folder / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+
+
+def _sync_all(folder: Path) -> None:
+    """Makes a folder and all in it survive a power cut, what lies deepest first."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        sync(path)
+    sync(folder)
 
 
 def _sweep(target: Path) -> None:

@@ -73,6 +73,7 @@ def _probe_movie(path: Path, first_frame: int, frame_rate: Fraction | None) -> P
         _warn_of_oddities(path, frame)
         rotation = frame.rotation % 360
         is_on_its_side = rotation in (90, 270)
+        stored_aspect = stream.sample_aspect_ratio or Fraction(1)
         return PlateInfo(
             path=str(path),
             kind="movie",
@@ -87,7 +88,7 @@ def _probe_movie(path: Path, first_frame: int, frame_rate: Fraction | None) -> P
             tags=tags_of(frame, stream),
             timecode=_timecode(container),
             has_audio=bool(container.streams.audio),
-            pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
+            pixel_aspect=1 / stored_aspect if is_on_its_side else stored_aspect,
             rotation_deg=rotation,
             timeline=timeline,
         )

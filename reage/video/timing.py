@@ -126,27 +126,50 @@ def advance_timecode(timecode: str, frames: int, *, frame_rate: Fraction) -> str
     Raises:
         PlateError: The text is not a timecode.
     """
-    match = _TIMECODE.fullmatch(timecode)
-    if match is None:
-        raise PlateError(f"timecode: got {timecode!r}, expected HH:MM:SS:FF")
-    hours, minutes, seconds, last = int(match[1]), int(match[2]), int(match[3]), int(match[5])
     per_second = round(frame_rate)
-    is_drop = match[4] in ";." and per_second % 30 == 0
-    dropped = per_second // 15 if is_drop else 0
-    total_minutes = hours * 60 + minutes
-    count = (total_minutes * 60 + seconds) * per_second + last
-    count -= dropped * (total_minutes - total_minutes // 10)
+    dropped = _dropped(_matched(timecode), per_second)
     per_ten_minutes = per_second * 600 - 9 * dropped
-    count = (count + frames) % (per_ten_minutes * 144)
-    if is_drop:
+    count = frames_from_midnight(timecode, frame_rate=frame_rate) + frames
+    count %= per_ten_minutes * 144
+    if dropped:
         count = _relabelled(count, per_second, dropped, per_ten_minutes)
     whole, label = divmod(count, per_second)
     digits = 3 if per_second > 100 else 2
-    separator = ";" if is_drop else ":"
+    separator = ";" if dropped else ":"
     return (
         f"{whole // 3600 % 24:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
         f"{separator}{label:0{digits}d}"
     )
+
+
+def frames_from_midnight(timecode: str, *, frame_rate: Fraction) -> int:
+    """Counts the frames from 00:00:00:00 to a timecode; `advance_timecode` is the inverse.
+
+    Args:
+        timecode: HH:MM:SS:FF or HH:MM:SS;FF, drop-frame where `advance_timecode` takes it so.
+        frame_rate: 24000/1001 counts as 24, and so on.
+
+    Raises:
+        PlateError: The text is not a timecode.
+    """
+    match = _matched(timecode)
+    hours, minutes, seconds, last = int(match[1]), int(match[2]), int(match[3]), int(match[5])
+    per_second = round(frame_rate)
+    total_minutes = hours * 60 + minutes
+    skipped = _dropped(match, per_second) * (total_minutes - total_minutes // 10)
+    return (total_minutes * 60 + seconds) * per_second + last - skipped
+
+
+def _matched(timecode: str) -> re.Match[str]:
+    match = _TIMECODE.fullmatch(timecode)
+    if match is None:
+        raise PlateError(f"timecode: got {timecode!r}, expected HH:MM:SS:FF")
+    return match
+
+
+def _dropped(match: re.Match[str], per_second: int) -> int:
+    """Returns how many labels nine minutes of ten skip: 0 where a timecode is not drop-frame."""
+    return per_second // 15 if match[4] in ";." and per_second % 30 == 0 else 0
 
 
 def _relabelled(count: int, per_second: int, dropped: int, per_ten_minutes: int) -> int:

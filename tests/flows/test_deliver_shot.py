@@ -107,5 +107,21 @@ def test_consent_withdrawn_after_rendering_stops_the_delivery(restored, tmp_path
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_package_with_a_damaged_file_is_not_delivered(rendered, tmp_path):
+    shot, _ = rendered
+    packages = list((shot.manifest.parents[3] / "work").glob("demo/*/*/package/*/*.mp4"))
+    whole = packages[0].read_bytes()
+    packages[0].write_bytes(whole[:100])
+    try:
+        with pytest.raises(
+            LedgerError, match=r"missing or changed files in .*; run `reage submit`"
+        ):
+            deliver(shot, destination=str(tmp_path / "elsewhere"))
+    finally:
+        packages[0].write_bytes(whole)
+    assert not (tmp_path / "elsewhere").exists()
+    assert deliver(shot, destination=str(tmp_path / "elsewhere")).version == "v001"
+
+
 def _shot_id(shot):
     return load_shot(shot.manifest).shot_id

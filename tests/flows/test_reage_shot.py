@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import flows.reage_shot
 from flows.reage_sequence import reage_sequence
 from flows.reage_shot import reage_shot
 from reage.errors import ConsentError, FaceError, PlateError, ReageError, StorageError
@@ -131,6 +132,21 @@ def test_chunked_equals_whole(delivered, tmp_path, small_plate):
         # Batches of another size sum in another order, which may tip a code value over.
         difference = image.to_uint16().astype(int) - same.to_uint16().astype(int)
         assert np.abs(difference).max() <= 1
+
+
+def test_delivered_manifest_says_what_was_rendered(small_plate, tmp_path, monkeypatch):
+    shot = write_shot(tmp_path, small_plate, cut_out=1004)
+    rendered = shot.manifest.read_text()
+
+    def package(*settings, **more):
+        shot.manifest.write_text(rendered.replace("target_age: 75", "target_age: 25"))
+        return packaged(*settings, **more)
+
+    packaged = flows.reage_shot.package_shot
+    monkeypatch.setattr(flows.reage_shot, "package_shot", package)
+    folder = _folder(reage_shot(str(shot.manifest), work=str(tmp_path / "work")))
+    [sent] = folder.glob("*manifest*.yaml")
+    assert sent.read_text() == rendered
 
 
 def test_expired_consent_stops_the_shot_before_any_frame_is_read(small_plate, tmp_path):

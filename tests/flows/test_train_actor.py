@@ -62,6 +62,15 @@ def write_actor(folder, photographs, *, scope="render, train", expires=date(2100
     return path
 
 
+def withdrawing(manifest):
+    """Returns a training during which the actor's consent is withdrawn."""
+
+    def train(*_, **__):
+        manifest.write_text(manifest.read_text() + "  revoked: 2020-01-01\n")
+
+    return train
+
+
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):
     """A registry and a work folder that the tests of this file share."""
@@ -144,6 +153,18 @@ def test_no_consent_no_training(
         train_actor(str(manifest), work=str(tmp_path / "work"))
     assert adapter_versions("astronaut") == []
     assert not (tmp_path / "work").exists()
+
+
+def test_consent_withdrawn_during_training_registers_nothing(
+    photographs, tmp_path, monkeypatch, prefect_server
+):
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
+    manifest = write_actor(tmp_path, photographs)
+    monkeypatch.setattr("flows.train_actor.gathered", lambda *_, **__: None)
+    monkeypatch.setattr("flows.train_actor.train_adapter", withdrawing(manifest))
+    with pytest.raises(ConsentError, match="revoked: got 2020-01-01"):
+        train_actor(str(manifest), work=str(tmp_path / "work"))
+    assert adapter_versions("astronaut") == []
 
 
 def test_actor_without_a_collection_says_so(tmp_path, prefect_server):

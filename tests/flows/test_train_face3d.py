@@ -25,7 +25,7 @@ from reage.video import probe, read_frames
 from studio.face3d import run_turntable
 from tasks.face3d_looks import shown_looks
 from tasks.face3d_refs import Face3DPriorRef
-from tests.flows.test_train_actor import write_actor
+from tests.flows.test_train_actor import withdrawing, write_actor
 from tests.tri_planes import drawn, write_tiny_prior
 
 STEPS = 3
@@ -182,6 +182,18 @@ def test_consent_is_asked_before_training_and_rendering(face, studio):
         turntable(str(manifest), SHORT, prior=str(studio / "tiny"), work=str(elsewhere / "work"))
 
 
+def test_consent_withdrawn_during_training_registers_nothing(studio, monkeypatch):
+    elsewhere = studio / "withdrawn"
+    monkeypatch.setenv("REAGE_HOME", str(elsewhere / "home"))
+    manifest = write_actor(elsewhere, studio / "photographs")
+    for step in ("gathered", "pose_photographs"):
+        monkeypatch.setattr(f"flows.train_face3d.{step}", lambda *_, **__: None)
+    monkeypatch.setattr("flows.train_face3d.train_face3d_weights", withdrawing(manifest))
+    with pytest.raises(ConsentError, match="revoked: got 2020-01-01"):
+        train_face3d(str(manifest), prior=str(studio / "tiny"), work=str(elsewhere / "work"))
+    assert face3d_versions("astronaut") == []
+
+
 def test_no_prior_at_all_is_one_sentence(studio, monkeypatch):
     monkeypatch.setattr("reage.registry.triplane_priors._EMBEDDED", studio / "no priors")
     with pytest.raises(RegistryError, match=r"3D prior none: name: got no such prior"):
@@ -205,9 +217,8 @@ def test_angles_that_no_head_is_shown_from_are_one_sentence(studio, capsys):
 
 
 def test_purge_takes_the_3d_face_along_and_its_name_is_not_used_again(face, studio):
-    holdings = holdings_of("astronaut", [studio / "work" / "actors" / "astronaut"])
-    assert holdings.faces3d == ("v001",)
-    purge("astronaut", holdings)
+    assert holdings_of("astronaut", studio / "work").faces3d == ("v001",)
+    purge("astronaut", studio / "work")
     assert face3d_versions("astronaut") == []
     with pytest.raises(RegistryError, match="3D face of astronaut: version: got latest"):
         find_face3d("astronaut")

@@ -1,10 +1,13 @@
+import errno
 import json
 import multiprocessing
+import os
+import resource
 from datetime import UTC, date, datetime
 
 import pytest
 
-from reage.errors import ConsentError, LedgerError
+from reage.errors import ConsentError, LedgerError, StorageError
 from reage.manifest import ActorManifest, ShotManifest
 from reage.provenance import DIGITAL_SOURCE_TYPE, AuditLog, check_consent, sidecar
 
@@ -262,6 +265,71 @@ def test_audit_log_takes_events_longer_than_a_block(log):
     log.append({"note": "x" * 200_000})
     log.append({"note": "short"})
     assert log.verify() == 7
+
+
+def _append_within(path, limit, answers):
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        AuditLog(path).append({"action": "render", "note": "x" * 100_000})
+        answers.send(None)
+    except (ValueError, OSError) as error:
+        answers.send((type(error), str(error)))
+
+
+def error_of_appending_within(path, limit):
+    """Appends a long event in a process that may write files up to `limit` bytes only."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_append_within, args=(path, limit, there))
+    process.start()
+    assert here.poll(30)
+    answer = here.recv()
+    process.join(30)
+    return answer
+
+
+@pytest.mark.parametrize("room", [0, 1, 90_000])
+def test_audit_log_without_room_stays_as_it_was_and_goes_on_later(log, room):
+    before = log.path.read_bytes()
+    kind, sentence = error_of_appending_within(log.path, len(before) + room)
+    assert kind is StorageError
+    assert sentence == (
+        f"{log.path}: write: got File too large, expected a writable folder with free space; "
+        "raise the file-size limit"
+    )
+    assert log.path.read_bytes() == before
+    log.append({"action": "render"})
+    assert log.verify() == 6
+
+
+def test_audit_log_without_room_for_its_first_entry_is_empty(tmp_path):
+    log = AuditLog(tmp_path / "audit.jsonl")
+    kind, _ = error_of_appending_within(log.path, 10)
+    assert kind is StorageError
+    assert log.verify() == 0
+    log.append({"action": "render"})
+    assert log.verify() == 1
+
+
+def test_audit_log_keeps_no_entry_that_did_not_reach_the_disk(log, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = log.path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(StorageError, match=r"audit\.jsonl: write: got No space left on device"):
+            log.append({"action": "render"})
+    assert log.path.read_bytes() == before
+    log.append({"action": "render"})
+    assert log.verify() == 6
+
+
+def test_audit_log_in_a_place_that_is_no_folder_is_one_sentence(tmp_path):
+    (tmp_path / "work").touch()
+    with pytest.raises(StorageError, match=r"audit\.jsonl: write: got .*, expected a writable"):
+        AuditLog(tmp_path / "work" / "audit.jsonl").append({"action": "render"})
 
 
 def _append_many(path):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import opentimelineio as otio
@@ -6,6 +7,7 @@ import pytest
 from reage.errors import StorageError
 from reage.framerange import FrameRange
 from reage.timeline import Medium, write_timeline
+from reage.video.timing import STANDARD_RATES, frames_from_midnight
 
 RATE = Fraction(24000, 1001)
 SHOT = FrameRange(1009, 1020)
@@ -33,6 +35,34 @@ def test_both_tracks_show_the_same_frames_at_the_plates_timecode(tmp_path):
         assert available.start_time <= clip.source_range.start_time
         assert available.end_time_exclusive() >= clip.source_range.end_time_exclusive()
         assert clip.source_range.start_time.rate == float(RATE)
+
+
+@pytest.mark.parametrize("timecode", ["10:00:59:10", "10:00:59;10"])
+@pytest.mark.parametrize("rate", STANDARD_RATES)
+def test_both_tracks_begin_at_the_plates_timecode_at_every_rate(tmp_path, rate, timecode):
+    medium = replace(PLATE, timecode=timecode)
+    start = frames_from_midnight(timecode, frame_rate=rate)
+    timeline, plate, _ = written(tmp_path / "t.otio", frame_rate=rate, plate=medium)
+    assert timeline.global_start_time.to_frames() == start + 8
+    assert plate.source_range.start_time.to_frames() == start + 8
+    assert plate.media_reference.available_range.start_time.to_frames() == start
+    assert plate.source_range.start_time.rate == float(rate)
+
+
+@pytest.mark.parametrize(
+    "timecode,rates",
+    [
+        ("10:07:59:10", [r for r in STANDARD_RATES if 23 < r <= 60]),
+        ("10:07:59;10", [Fraction(30000, 1001), Fraction(60000, 1001)]),
+    ],
+)
+def test_timecode_begins_where_otio_says_it_does_at_rates_that_it_knows(tmp_path, timecode, rates):
+    for rate in rates:
+        _, plate, _ = written(
+            tmp_path / "t.otio", frame_rate=rate, plate=replace(PLATE, timecode=timecode)
+        )
+        start = plate.media_reference.available_range.start_time
+        assert start == otio.opentime.from_timecode(timecode, float(rate))
 
 
 def test_movie_without_timecode_begins_at_zero(tmp_path):

@@ -156,18 +156,42 @@ def test_probe_refuses_sequences_of_other_files(tmp_path):
         probe(tmp_path / "p.%04d.jpg")
 
 
+def turn_clockwise(path, quarters):
+    """Has an MP4 or MOV say that it is to be shown turned."""
+    cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][quarters]
+    one = 0x10000
+    rows = (cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 0x40000000)
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44
+    content[matrix : matrix + 36] = struct.pack(">9i", *rows)
+    path.write_bytes(content)
+
+
 def test_probe_stands_a_sideways_movie_upright(write_plate):
     path = write_plate("p.mp4", "h264", count=2)
     stored = next(read_frames(probe(path), FrameRange(1001, 1001), colourspace="rec709"))[1]
-    content = bytearray(path.read_bytes())
-    matrix = content.index(b"tkhd") + 44
-    quarter_turn_clockwise = (0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)
-    content[matrix : matrix + 36] = struct.pack(">9i", *quarter_turn_clockwise)
-    path.write_bytes(content)
+    turn_clockwise(path, 1)
     info = probe(path)
     assert (info.width, info.height) == (90, 160)
     upright = next(read_frames(info, FrameRange(1001, 1001), colourspace="rec709"))[1]
     np.testing.assert_array_equal(upright.pixels, np.rot90(stored.pixels, -1))
+
+
+@pytest.mark.parametrize(
+    "quarters,size,aspect",
+    [
+        (0, (160, 90), Fraction(2)),
+        (1, (90, 160), Fraction(1, 2)),
+        (2, (160, 90), Fraction(2)),
+        (3, (90, 160), Fraction(1, 2)),
+    ],
+)
+@pytest.mark.parametrize("name,format", [("p.mov", "prores422hq"), ("p.mp4", "h264")])
+def test_probe_turns_pixels_with_the_picture(write_plate, name, format, quarters, size, aspect):
+    path = write_plate(name, format, count=1, pixel_aspect=Fraction(2))
+    turn_clockwise(path, quarters)
+    info = probe(path)
+    assert ((info.width, info.height), info.pixel_aspect) == (size, aspect)
 
 
 def test_probe_warns_of_an_alpha_channel(tmp_path, caplog):

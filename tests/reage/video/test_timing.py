@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reage.errors import PlateError
-from reage.video.timing import STANDARD_RATES, Timeline, advance_timecode, find_timeline
+from reage.video.timing import (
+    STANDARD_RATES,
+    Timeline,
+    advance_timecode,
+    find_timeline,
+    frames_from_midnight,
+)
 
 MILLISECOND = Fraction(1, 1000)
 
@@ -87,6 +93,45 @@ def test_advance_timecode_adds_up_in_drop_frame(first, second):
     )
 
 
-def test_advance_timecode_refuses_other_text():
-    with pytest.raises(PlateError, match="timecode: got '1h', expected HH:MM:SS:FF"):
+def test_timecode_functions_refuse_other_text():
+    sentence = "timecode: got '1h', expected HH:MM:SS:FF"
+    with pytest.raises(PlateError, match=sentence):
         advance_timecode("1h", 0, frame_rate=Fraction(24))
+    with pytest.raises(PlateError, match=sentence):
+        frames_from_midnight("1h", frame_rate=Fraction(24))
+
+
+@given(
+    st.sampled_from([*STANDARD_RATES, Fraction(50, 3)]),
+    st.sampled_from(":;."),
+    st.integers(0, 12 * 86_400 - 1),  # a day at the lowest of the rates
+)
+def test_frames_from_midnight_inverts_counting_on(rate, separator, count):
+    label = advance_timecode(f"00:00:00{separator}00", count, frame_rate=rate)
+    assert frames_from_midnight(label, frame_rate=rate) == count
+
+
+@pytest.mark.parametrize("separator", [":", ";"])
+@pytest.mark.parametrize("rate", STANDARD_RATES)
+def test_frames_from_midnight_ends_where_the_day_does(rate, separator):
+    midnight = advance_timecode(f"00:00:00{separator}00", 0, frame_rate=rate)
+    last = advance_timecode(midnight, -1, frame_rate=rate)
+    day = frames_from_midnight(last, frame_rate=rate) + 1
+    assert last.startswith("23:59:59")
+    assert advance_timecode(midnight, day, frame_rate=rate) == midnight
+
+
+@pytest.mark.parametrize(
+    "timecode,rate,expected",
+    [
+        ("01:00:00:00", "24000/1001", 86_400),
+        ("01:00:00;00", "25", 90_000),  # nothing is dropped at rates that need it not
+        ("01:00:00;00", "30000/1001", 107_892),
+        ("01:00:00:00", "30000/1001", 108_000),
+        ("00:01:00;08", "120000/1001", 7200),
+        ("00:00:01:119", "120", 239),
+        ("00:00:01:14", "15", 29),
+    ],
+)
+def test_frames_from_midnight_counts_what_a_timecode_says(timecode, rate, expected):
+    assert frames_from_midnight(timecode, frame_rate=Fraction(rate)) == expected

@@ -20,11 +20,11 @@ def cast_fading(two_faces, tmp_path):
     seen = load_track(Path(two_faces.tracks.folder) / f"track_{two_faces.astronaut}.npz")
     rows = [0] * len(FRAMES)
 
-    def make(fade, takes=(TAKE,)):
+    def make(fade, takes=(TAKE,), frames=FRAMES):
         arrays = ("landmarks", "raw_landmarks", "depths", "bridged", "yaw_deg", "pitch_deg")
         held = {name: getattr(seen, name)[rows] for name in arrays}
         fade = np.asarray(fade, np.float64)
-        track = replace(seen, frames=FRAMES, fade=fade, presence=(fade > 0).astype(float), **held)
+        track = replace(seen, frames=frames, fade=fade, presence=(fade > 0).astype(float), **held)
         path = tmp_path / f"track_{abs(hash(fade.tobytes()))}.npz"
         save_track(track, path)
         return CastRef(actor="ada", track_path=str(path), digest=path.stem, takes=takes)
@@ -41,11 +41,11 @@ def cast(cast_fading):
 def latents_of(tmp_path):
     """Writes latents as `encode_chunk` does, in two chunks."""
 
-    def make(w_plus, apparent_age, crops, fine):
+    def make(w_plus, apparent_age, crops, fine, shot=FRAMES):
         refs, faces = [], np.zeros(crops.shape[:3], np.uint8)
         faces[:, crops.shape[1] // 4 :, : crops.shape[2] // 2] = 255
-        for frames in FRAMES.chunks(10):
-            rows = [FRAMES.index_of(f) for f in frames]
+        for frames in shot.chunks(10):
+            rows = [shot.index_of(f) for f in frames]
             path = tmp_path / f"latents_{len(list(tmp_path.iterdir()))}.npz"
             ages = np.asarray(apparent_age, np.float32)[rows]
             np.savez(
@@ -85,9 +85,10 @@ def still_w_plus(network):
 def plan(latents_of, still_w_plus, crops, cast, tiny_prior, workspace):
     """Plans for an actor's entry over latents that do not move, unless others are given."""
 
-    def run(actor, *, w_plus=still_w_plus, apparent=None, fine=SHARP, cast=cast, adapter=None):
+    def run(actor, *, w_plus=still_w_plus, apparent=None, cast=cast, adapter=None, **settings):
         apparent = np.full(len(FRAMES), 44.0) if apparent is None else apparent
-        latents = latents_of(w_plus, apparent, crops, fine)
+        fine, frames = settings.get("fine", SHARP), settings.get("frames", FRAMES)
+        latents = latents_of(w_plus, apparent, crops, fine, frames)
         return plan_ageing.fn(latents, cast, tiny_prior, actor, adapter, workspace=workspace)
 
     return run

@@ -100,6 +100,16 @@ def test_encoding_leaves_out_a_take_without_the_actor(three_takes, tiny_prior, w
         assert np.array_equal(rows, parts[name]), name
 
 
+@pytest.mark.parametrize(("asked", "kept"), [(0, 0), (3, 3), (None, 5)])
+def test_key_frame_is_the_one_asked_for_also_at_0(plan, cast_fading, asked, kept):
+    frames = FrameRange(0, 15)
+    best_seen_in_5 = np.where(np.arange(16) == 5, 1.0, 0.5)
+    take = ActorTake(frames=frames, track_id=0, decided_by="track id")
+    cast = cast_fading(best_seen_in_5, (take,), frames)
+    keyed = entry(temporal={"mode": "keyframe", "key_frame": asked})
+    assert plan(keyed, cast=cast, frames=frames).key_frame == kept
+
+
 def test_key_frame_without_the_face_is_refused(plan, cast_fading):
     cast = cast_fading(np.repeat([1.0, 0.0], 8), AWAY)
     keyed = entry(temporal={"mode": "keyframe", "key_frame": 1012})
