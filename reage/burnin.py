@@ -5,8 +5,10 @@ display-referred 8-bit pictures only; never part of a master.
 """
 
 import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +37,8 @@ class Slate:
         date: Day of the render.
         prior: Name of the prior.
         target_ages: The ages asked for, in words: `62 to 38 years`.
-        consent_document: Identifier of the actor's consent record.
-        actor: Whose face was re-aged.
+        consent_document: Identifiers of the actors' consent records.
+        actor: Whose faces were re-aged.
         colourspace: Of the plate.
     """
 
@@ -112,12 +114,31 @@ def draw_burnin(picture: NDArray[np.uint8], burnin: BurnIn) -> NDArray[np.uint8]
     return canvas
 
 
-def age_caption(source_age: float, target_age: float) -> str:
-    """Returns the ages in years as a burn-in says them: `age 41 → 70`."""
-    return f"age {source_age:.0f} → {target_age:.0f}"
+class ActorAges(NamedTuple):
+    """Whose face is re-aged in a frame, from which age to which, years."""
+
+    actor: str
+    source: float
+    target: float
 
 
-def span_caption(ages: list[float]) -> str:
+def age_caption(ages: Sequence[ActorAges]) -> str:
+    """Returns ages as a burn-in says them: `age 41 → 70`; of several `ada 41 → 70, bob 30 → 25`."""
+    whose = [("age" if len(ages) == 1 else told.actor, told) for told in ages]
+    return ", ".join(f"{name} {told.source:.0f} → {told.target:.0f}" for name, told in whose)
+
+
+def spans_caption(ages: Mapping[str, Sequence[float]]) -> str:
+    """Returns actors' target ages over a shot, years by frame, as a slate says them.
+
+    Of one actor `70 years` or `62 to 38 years`; of several `ada 70 years, bob 25 years`.
+    """
+    if len(ages) == 1:
+        return "".join(map(span_caption, ages.values()))
+    return ", ".join(f"{actor} {span_caption(years)}" for actor, years in ages.items())
+
+
+def span_caption(ages: Sequence[float]) -> str:
     """Returns target ages over a shot in words: `70 years`, or `62 to 38 years`.
 
     Args:

@@ -4,7 +4,6 @@ Both stream: a frame is drawn, encoded and forgotten. Pictures come as display-r
 (`review_picture`), so that one conversion of a frame serves both clips and the QC figures.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -168,37 +167,6 @@ class WipeClip:
         trace: TracebackType | None,
     ) -> None:
         self._writer.__exit__(kind, error, trace)
-
-
-def write_review_clips(
-    frames: Iterable[tuple[int, Image, Image]],
-    *,
-    clip: ClipFormat,
-    slate: Slate,
-    review_path: Path,
-    wipe_path: Path,
-    ages_at: Callable[[int], tuple[float, float]],
-) -> None:
-    """Writes both clips in one pass over plate and output.
-
-    Args:
-        frames: Frame number, plate and output, in order, over `clip.frames`.
-        clip: Size, rate and timecode.
-        slate: What the slate says.
-        review_path: The review clip, `.mp4`.
-        wipe_path: The wipe clip, `.mp4`.
-        ages_at: Source and target age in years at a frame number.
-
-    Raises:
-        StorageError: A clip cannot be written; it then does not appear at all.
-    """
-    with ReviewClip(review_path, clip, slate=slate) as review, WipeClip(wipe_path, clip) as wipe:
-        for number, plate, output in frames:
-            source_age, target_age = ages_at(number)
-            before = review_picture(plate)
-            after = review_picture(output)
-            review.add(number, after, target_ages=f"age {source_age:.0f} → {target_age:.0f}")
-            wipe.add(number, before, after, label=f"re-aged {target_age:.0f}")
 
 
 def review_picture(image: Image) -> Codes:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.anamorphic import square_size
-from reage.burnin import Slate, age_caption, span_caption
+from reage.burnin import ActorAges, Slate, age_caption, spans_caption
 from reage.colour import find_colourspace, to_display
 from reage.colour_config import in_words
 from reage.delivery import delivered_name
@@ -64,10 +64,12 @@ class ShotWork:
         bottom = round((shown.top + shown.height) * down)
         return Roi(left, top, right - left, bottom - top)
 
-    def ages_at(self, frame: int) -> tuple[float, float]:
-        """Returns source and target age of the first actor, years."""
-        actor, _, plan = self.actors[0]
-        return plan.source_age, actor.target_age_at(frame)
+    def ages_at(self, frame: int) -> list[ActorAges]:
+        """Returns the actors' ages in a frame, in the manifest's order."""
+        return [
+            ActorAges(actor.actor, plan.source_age, actor.target_age_at(frame))
+            for actor, _, plan in self.actors
+        ]
 
 
 class Outputs:
@@ -96,7 +98,7 @@ class Outputs:
         if delivery.review:
             clip = self._clip_format()
             self._clips = (
-                stack.enter_context(ReviewClip(folder / "review.mp4", clip, slate=_slate(shot))),
+                stack.enter_context(ReviewClip(folder / "review.mp4", clip, slate=slate_of(shot))),
                 stack.enter_context(WipeClip(folder / "wipe.mp4", clip)),
             )
 
@@ -180,9 +182,10 @@ class Outputs:
         self._matte.write(frame.number, Image(grey, "rec709", 16))
         if self._clips is not None:
             review, wipe = self._clips
-            source_age, target_age = self._shot.ages_at(frame.number)
-            review.add(frame.number, after, target_ages=age_caption(source_age, target_age))
-            wipe.add(frame.number, before, after, label=f"re-aged {target_age:.0f}")
+            ages = self._shot.ages_at(frame.number)
+            review.add(frame.number, after, target_ages=age_caption(ages))
+            targets = ", ".join(f"{told.target:.0f}" for told in ages)
+            wipe.add(frame.number, before, after, label=f"re-aged {targets}")
 
 
 def write_shot_timeline(shot: ShotWork, marks: Sequence[tuple[int, str]], path: Path) -> None:
@@ -222,18 +225,22 @@ def _as_uri(plate: Path) -> str:
     return f"{plate.parent.as_uri()}/{plate.name}"
 
 
-def _slate(shot: ShotWork) -> Slate:
-    actor = shot.actors[0][0]
+def slate_of(shot: ShotWork) -> Slate:
+    """Returns what the slate of a shot says, of all its actors."""
+    manifest, actors = shot.manifest, [entry for entry, _, _ in shot.actors]
+    documents = [manifest.consent_document(entry.actor) for entry in actors]
     return Slate(
-        show=shot.manifest.show,
-        shot_code=shot.manifest.shot_id.code,
+        show=manifest.show,
+        shot_code=manifest.shot_id.code,
         version=shot.job.version,
-        frames=shot.manifest.frames,
+        frames=manifest.frames,
         frame_rate=shot.info.frame_rate,
         date=shot.job.date,
         prior=shot.prior.name,
-        target_ages=span_caption([actor.target_age_at(f) for f in shot.manifest.frames]),
-        consent_document=shot.manifest.consent_document(actor.actor),
-        actor=", ".join(entry.actor for entry, _, _ in shot.actors),
+        target_ages=spans_caption(
+            {a.actor: [a.target_age_at(frame) for frame in manifest.frames] for a in actors}
+        ),
+        consent_document=", ".join(dict.fromkeys(documents)),
+        actor=", ".join(entry.actor for entry in actors),
         colourspace=in_words(shot.frame_set.colourspace),
     )

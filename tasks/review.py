@@ -134,7 +134,7 @@ def _write_pictures(shot: ShotWork, folder: Path, attributes: Mapping[str, str])
             for meter, figures in zip(meters, flicker, strict=True):
                 figures.append(meter.push(frame.number, *views, frame.seen_matte))
             if frame.number in chosen:
-                caption = age_caption(*shot.ages_at(frame.number))
+                caption = age_caption(shot.ages_at(frame.number))
                 matte = frame.seen_matte[shown]
                 rows.append(
                     SheetRow(

@@ -5,7 +5,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reage.burnin import BurnIn, Slate, age_caption, draw_burnin, draw_slate, span_caption
+from reage.burnin import (
+    ActorAges,
+    BurnIn,
+    Slate,
+    age_caption,
+    draw_burnin,
+    draw_slate,
+    span_caption,
+    spans_caption,
+)
 from reage.framerange import FrameRange
 
 SLATE = Slate(
@@ -25,7 +34,7 @@ BURNIN = BurnIn(
     version="v003",
     frame_number=1042,
     timecode="01:00:01:17",
-    target_ages=age_caption(41, 70),
+    target_ages=age_caption([ActorAges("ada", 41, 70)]),
 )
 
 
@@ -90,3 +99,11 @@ def test_span_caption_says_one_age_a_ramp_or_keyframes():
     assert span_caption([70, 70]) == "70 years"
     assert span_caption([62, 50, 38]) == "62 to 38 years"
     assert span_caption([40, 60, 40]) == "40 to 60 years (keyframed)"
+
+
+def test_every_actor_s_ages_are_told():
+    ada, bob = ActorAges("ada", 41.2, 70), ActorAges("bob", 30, 24.6)
+    assert age_caption([ada]) == "age 41 → 70"
+    assert age_caption([ada, bob]) == "ada 41 → 70, bob 30 → 25"
+    assert spans_caption({"ada": [70, 70]}) == "70 years"
+    assert spans_caption({"ada": [70, 70], "bob": [30, 25]}) == "ada 70 years, bob 30 to 25 years"

@@ -7,7 +7,7 @@ import pytest
 from reage.burnin import Slate
 from reage.framerange import FrameRange
 from reage.image import Image
-from reage.review import ClipFormat, ReviewClip, review_picture, write_review_clips
+from reage.review import ClipFormat, ReviewClip, WipeClip, review_picture
 from reage.video import probe, read_frames
 
 FRAMES = FrameRange(1001, 1008)
@@ -36,14 +36,11 @@ def flat(level):
 def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("review")
     paths = folder / "review.mp4", folder / "wipe.mp4"
-    write_review_clips(
-        ((n, flat(0.25), flat(0.75)) for n in FRAMES),
-        clip=CLIP,
-        slate=SLATE,
-        review_path=paths[0],
-        wipe_path=paths[1],
-        ages_at=lambda _: (41.0, 70.0),
-    )
+    before, after = (review_picture(flat(level)) for level in (0.25, 0.75))
+    with ReviewClip(paths[0], CLIP, slate=SLATE) as review, WipeClip(paths[1], CLIP) as wipe:
+        for number in FRAMES:
+            review.add(number, after, target_ages="age 41 → 70")
+            wipe.add(number, before, after, label="re-aged 70")
     return paths
 
 
