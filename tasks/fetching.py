@@ -80,27 +80,37 @@ def _fetched_object(storage: Storage, item: StoredObject, workspace: Workspace) 
 
 
 def _fetched(uri: str, workspace: Workspace) -> str:
-    """Fetches a movie, or every file that matches an image-sequence pattern, once."""
+    """Fetches a movie, or every file that matches an image-sequence pattern, once.
+
+    Objects can change under a fixed key: their stamps are part of the step, and are listed again
+    after fetching.
+    """
     parent, _, name = uri.rpartition("/")
     storage = open_storage(parent, settings=StorageSettings())
-    keys = _frame_keys(storage, name) if is_pattern(name) else [name]
-    if not keys:
+    there = _listed(storage, name)
+    if not there:
         raise StorageError(
             f"{uri}: list: got no object, expected files; correct the URI in the manifest"
         )
 
     def produce(folder: Path) -> dict[str, int]:
-        for key in keys:
-            storage.get_file(key, folder / key)
-        return {"num_files": len(keys)}
+        for item in there:
+            storage.get_file(item.key, folder / item.key)
+        if _listed(storage, name) != there:
+            raise StorageError(
+                f"{uri}: read: got objects that changed while they were fetched, expected those "
+                "listed; try again once the upload is over"
+            )
+        return {"num_files": len(there)}
 
-    # Objects can change under a fixed key, so the key holds their digests as the bucket has them.
-    digests = {key: storage.digest(key) for key in keys}
-    return str(workspace.step("fetched", produce, uri=uri, digests=digests).folder / name)
+    objects = {item.key: (item.num_bytes, item.stamp) for item in there}
+    return str(workspace.step("fetched", produce, uri=uri, objects=objects).folder / name)
 
 
-def _frame_keys(storage: Storage, name: str) -> list[str]:
-    """Lists the objects that an image-sequence pattern matches, and nothing beside them."""
+def _listed(storage: Storage, name: str) -> list[StoredObject]:
+    """Lists a file, or the frames that a pattern matches, and nothing beside them."""
+    if not is_pattern(name):
+        return [item for item in storage.list_objects(name) if item.key == name]
     pattern = SequencePattern.parse(name)
     frame = re.compile(re.escape(pattern.head) + r"\d+" + re.escape(pattern.tail))
-    return [key for key in storage.list_keys(pattern.head) if frame.fullmatch(key)]
+    return [item for item in storage.list_objects(pattern.head) if frame.fullmatch(item.key)]

@@ -128,6 +128,36 @@ def test_plate_on_s3_is_fetched_once_and_found_again(movie, tmp_path, bucket, s3
     assert _stamp(first.path) == written
 
 
+def test_what_was_fetched_is_listed_and_not_read_again(movie, tmp_path, bucket, s3_server):
+    s3_server.client.upload_file(str(movie), bucket, "plate.mkv")
+    uri = f"s3://{bucket}/plate.mkv"
+    with (
+        FaultyRelay(s3_server, lambda *_: None) as relay,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("AWS_ENDPOINT_URL_S3", relay.endpoint_url)
+        for _ in range(3):
+            locate(uri, Workspace(tmp_path / "work", SHOT), first=1001, last=1008)
+        assert relay.count("GET", "/plate.mkv") == 1
+
+
+def test_plate_replaced_while_it_is_fetched_is_refused(
+    movie, tmp_path, workspace, bucket, s3_server
+):
+    s3_server.client.upload_file(str(movie), bucket, "plate.mkv")
+    other = write_frames(tmp_path / "other.mkv", (codes(20 + i) for i in range(8)))
+
+    def replace_it(method, path):
+        if method == "GET" and "/plate.mkv" in path:
+            s3_server.client.upload_file(str(other), bucket, "plate.mkv")
+
+    with FaultyRelay(s3_server, replace_it) as relay, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", relay.endpoint_url)
+        with pytest.raises(StorageError, match="objects that changed while they were fetched"):
+            locate(f"s3://{bucket}/plate.mkv", workspace, first=1001, last=1008)
+    assert not list(workspace.folder.rglob("plate.mkv"))
+
+
 def test_plate_replaced_on_s3_is_fetched_anew(movie, tmp_path, workspace, bucket, s3_server):
     uri = f"s3://{bucket}/plate.mkv"
     s3_server.client.upload_file(str(movie), bucket, "plate.mkv")
@@ -165,7 +195,7 @@ def test_sequence_that_is_not_on_s3_is_one_sentence(workspace, bucket):
 
 
 def test_movie_that_is_not_on_s3_is_one_sentence(workspace, bucket):
-    with pytest.raises(StorageError, match=r"no-such\.mov: read: got 404"):
+    with pytest.raises(StorageError, match=r"no-such\.mov: list: got no object, expected files"):
         locate(f"s3://{bucket}/no-such.mov", workspace, first=1001, last=1004)
 
 
@@ -177,12 +207,12 @@ def test_sequence_whose_fetching_fails_half_way_leaves_nothing_behind(
         s3_server.client.upload_file(str(path), bucket, path.name)
     uri = f"s3://{bucket}/p.%04d.png"
 
-    def refuse_the_second_reading(method, path):
-        reading_again = method == "GET" and "p.1003" in path and relay.count("GET", "p.1003") > 1
-        return Fault(status=403, code="AccessDenied") if reading_again else None
+    def refuse_the_third_frame(method, path):
+        is_reading = method == "GET" and "p.1003" in path
+        return Fault(status=403, code="AccessDenied") if is_reading else None
 
     with (
-        FaultyRelay(s3_server, refuse_the_second_reading) as relay,
+        FaultyRelay(s3_server, refuse_the_third_frame) as relay,
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("AWS_ENDPOINT_URL_S3", relay.endpoint_url)
