@@ -6,6 +6,7 @@ Deployed with a schedule; nights that overlap queue. An actor's failure does not
 and a night that was killed is taken up by the next one.
 """
 
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from flows.actor_night import update_actor
 from reage.collection.portrait_measures import PortraitLimits
 from reage.errors import ReageError
 from reage.markdown import table
+from reage.registry.standing import deciding
 from reage.rehearsal.night import ActorNight, Night
+from reage.rehearsal.night_archive import night_page_path
 from reage.rehearsal.night_page import write_night_page
 from reage.workspace import Workspace
 from tasks.actor_manifests import find_actors
@@ -80,10 +83,13 @@ def _outcome(manifest: str, work: str, limits: PortraitLimits | None) -> ActorNi
 
 
 def _with_page(night: Night, work: Path) -> Night:
-    """Writes the page under a name of its own: a night may be run again the same day."""
-    moment = datetime.now(UTC).strftime("%H%M%S")
-    page = work.resolve() / "nights" / f"{night.day}_{moment}" / "night.html"
-    write_night_page(night, page)
+    """Writes the page, while no one whose pictures it takes can be purged."""
+    page = night_page_path(work, night.day)
+    shown = {actor.actor for actor in night.actors if actor.report or actor.strip}
+    with ExitStack() as stack:
+        for actor in sorted(shown):
+            stack.enter_context(deciding(actor))
+        write_night_page(night, page)
     return replace(night, page=str(page))
 
 

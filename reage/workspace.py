@@ -3,7 +3,8 @@
 A step writes into a folder of its own that appears whole or not at all (temporary name, then
 rename), and is then entered in the ledger under its content key: the plate, the settings, the prior
 and the version of the code. A rerun finds the entry and skips the work; a killed run leaves nothing
-visible.
+visible. Whoever asks for a step that another thread or process is doing waits, and finds it done
+(step_lock.py).
 """
 
 import json
@@ -12,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -22,9 +23,8 @@ from typing import Any, Self
 from reage.errors import ReageError, StorageError
 from reage.ledger import Ledger, code_version, content_key
 from reage.naming import ActorFolder, ShotId
+from reage.step_lock import alone_at
 from reage.storage.local import local_errors
-
-_STALE_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Workspace:
     Attributes:
         folder: The shot's own folder, or the actor's.
         ledger: Its record of finished steps.
-        seconds: Time spent per stage by this object, looking things up included.
+        seconds: Time spent per stage by this object, looking things up and waiting included.
     """
 
     def __init__(self, root: str | Path, owner: ShotId | ActorFolder) -> None:
@@ -74,26 +74,43 @@ class Workspace:
     def step(self, stage: str, produce: Callable[[Path], dict[str, Any]], **inputs: Any) -> Step:
         """Returns the finished step, doing it first if the ledger does not have it.
 
+        Of several threads and processes that ask for a step at once, one does it and the others
+        wait; a killed one lets the next begin.
+
         Args:
             stage: Short name of the step, also its folder's name.
-            produce: Writes the step's files into the folder given and returns facts (JSON).
+            produce: Writes the step's files into the folder given and returns facts (JSON). It may
+                ask for other steps.
             inputs: Everything the result depends on, besides the code.
 
         Raises:
-            StorageError: The work folder cannot be written, say because the disk is full.
+            StorageError: The work folder cannot be written, say because the disk is full, or its
+                file system has no locks.
+            RuntimeError: `produce` asks for the very step that it is doing.
         """
         started = time.perf_counter()
         digest = self.key(stage, **inputs)
-        done = self._find(stage, digest) or self._do(stage, digest, produce)
+        done = self._find(stage, digest) or self._do_once(stage, digest, produce)
         elapsed = time.perf_counter() - started
         self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
         return done
 
+    def _do_once(self, stage: str, digest: str, produce: Callable[[Path], dict[str, Any]]) -> Step:
+        """Does a step unless another thread or process, which is waited for, has done it."""
+        target = self._target(stage, digest)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(alone_at(target))
+            except StorageError:
+                raise
+            except OSError as error:
+                raise _unwritable(target, error) from error
+            return self._find(stage, digest) or self._do(stage, digest, produce)
+
     def _do(self, stage: str, digest: str, produce: Callable[[Path], dict[str, Any]]) -> Step:
         target = self._target(stage, digest)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _remove_stale(target)
+            _remove_leftovers(target)
             partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         except OSError as error:
             raise _unwritable(target, error) from error
@@ -178,11 +195,10 @@ def _publish(partial: Path, target: Path) -> None:
     os.replace(partial, target)
 
 
-def _remove_stale(target: Path) -> None:
+def _remove_leftovers(target: Path) -> None:
+    """Removes what killed runs of a step left; to be called alone at it, when none can be alive."""
     for leftover in target.parent.glob(f".{target.name}-*"):
-        with suppress(FileNotFoundError):  # a living worker has just finished with it
-            if time.time() - leftover.stat().st_mtime > _STALE_AFTER_S:
-                shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _unwritable(target: Path, error: OSError) -> StorageError:

@@ -1,7 +1,7 @@
 """`reage actor show | rollback | purge`: what is kept of an actor, a way back, and an end to it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from reage.registry.adapters import AdapterRecord, Foundation, list_adapters
 from reage.registry.buffers import BufferRecord, buffer_versions, find_buffer
 from reage.registry.faces3d import list_faces3d
 from reage.registry.mirror import mirrors_of, purge_mirrors
-from reage.registry.withdrawal import holdings_of, purge, roll_back
+from reage.registry.withdrawal import Holdings, holdings_of, purge, roll_back
 from reage.rehearsal.buffer_pictures import draw_buffer
 from reage.rehearsal.examination import FIGURES, IncrementRecord
 from reage.rehearsal.forgetting_picture import draw_forgetting
@@ -119,38 +119,56 @@ def purge_(
 ) -> None:
     """Removes an actor's adapters, replay buffers and crops, and enters it in the audit log.
 
-    Their copies, where the manifest's nightly.publish had them made, go first. Delivered shots, the
+    Their copies, where the manifest's nightly.publish had them made, go first. Pages of nights in
+    WORK/nights lose the actor's part, or go where they show no one else. Delivered shots, the
     shots' own work folders and the photographs themselves stay where they are.
     """
-    holdings = holdings_of(actor, [Workspace.of_actor(work, actor).folder])
-    places = mirrors_of(actor)
-    if not holdings.folders and not places:
+    holdings, places = holdings_of(actor, work), mirrors_of(actor)
+    if not holdings.folders and not holdings.pages and not places:
         out.print(marked("nothing", "yellow", f"is kept of {actor}"))
         return
-    for folder in (*holdings.folders, *places):
-        out.print(f"  {folder}", markup=False, highlight=False, soft_wrap=True)
-    said = (
+    for place in (*holdings.folders, *holdings.pages, *places):
+        out.print(f"  {place}", markup=False, highlight=False, soft_wrap=True)
+    if not yes:
+        said = f"Remove {_said(holdings)} of {actor}? There is no way back."
+        typer.confirm(said, abort=True)
+    audit = AuditLog(work / "audit.jsonl")
+    audit.append({"event": "purge begun", **_facts(actor, holdings, places)})
+    places = _without_copies(actor, places)
+    removed = purge(actor, work)
+    places = _without_copies(actor, places)  # a night may have copied before the registry was empty
+    audit.append({"event": "purged", **_facts(actor, removed, places)})
+    out.print(marked("purged", "green", f"{actor}: {_said(removed)}"), soft_wrap=True)
+
+
+def _without_copies(actor: str, known: list[str]) -> list[str]:
+    """Removes an actor's copies; returns where there were any, the places known before included."""
+    places = sorted({*known, *mirrors_of(actor)})
+    purge_mirrors(actor)
+    return places
+
+
+def _said(holdings: Holdings) -> str:
+    count = len(holdings.pages)
+    return (
         f"{len(holdings.adapters)} adapters, {len(holdings.buffers)} buffers, "
         f"{len(holdings.faces3d)} 3D faces, "
-        f"{holdings.num_files} files, {holdings.num_bytes / 1e6:.1f} MB"
+        f"{holdings.num_files} files, {holdings.num_bytes / 1e6:.1f} MB, "
+        f"{count} part{'' if count == 1 else 's'} of night pages"
     )
-    if not yes:
-        typer.confirm(f"Remove {said} of {actor}? There is no way back.", abort=True)
-    facts = {
+
+
+def _facts(actor: str, holdings: Holdings, places: list[str]) -> dict[str, Any]:
+    return {
         "actor": actor,
         "adapters": list(holdings.adapters),
         "buffers": list(holdings.buffers),
         "faces3d": list(holdings.faces3d),
         "num_files": holdings.num_files,
         "num_bytes": holdings.num_bytes,
+        "pages": [str(page) for page in holdings.pages],
         "copies": places,
     }
-    audit = AuditLog(work / "audit.jsonl")
-    audit.append({"event": "purge begun", **facts})
-    purge_mirrors(actor)
-    purge(actor, holdings)
-    audit.append({"event": "purged", **facts})
-    out.print(marked("purged", "green", f"{actor}: {said}"), soft_wrap=True)
 
 
 def _version_table(records: list[AdapterRecord], foundation: Foundation) -> Table:

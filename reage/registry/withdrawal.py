@@ -1,7 +1,6 @@
 """Going back to an earlier version of an actor's adapter, and forgetting an actor altogether."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +11,10 @@ from reage.registry.buffers import buffer_versions, buffers_folder, find_buffer
 from reage.registry.entry import remove_entry
 from reage.registry.faces3d import face3d_versions, faces3d_folder
 from reage.registry.standing import Standing, decide, deciding, standing_of
+from reage.rehearsal.night_archive import pages_showing, take_out
 from reage.rehearsal.replay_buffer import load_buffer
 from reage.storage.local import local_errors
+from reage.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,8 @@ class Holdings:
         buffers: Versions whose buffers are kept.
         faces3d: Versions of the face in three dimensions.
         folders: Where all of it lies, the work folder included; those that exist.
-        num_files: Files in them.
+        pages: Pages of nights that show the actor, others beside them or not.
+        num_files: Files in the folders.
         num_bytes: Size of these.
     """
 
@@ -109,26 +111,27 @@ class Holdings:
     buffers: tuple[str, ...]
     faces3d: tuple[str, ...]
     folders: tuple[Path, ...]
+    pages: tuple[Path, ...]
     num_files: int
     num_bytes: int
 
 
-def holdings_of(actor: str, work: Sequence[Path]) -> Holdings:
+def holdings_of(actor: str, work: Path) -> Holdings:
     """Returns what there is of an actor.
 
     Args:
         actor: As the actor's manifest names them.
-        work: The actor's work folders.
+        work: Root of the work folders.
 
     Raises:
         NamingError: `actor` is no name.
-        StorageError: A folder cannot be read.
+        StorageError: A folder or a page cannot be read.
     """
     folders = [
         adapters_folder() / actor,
         buffers_folder(actor),
         faces3d_folder() / actor,
-        *work,
+        Workspace.of_actor(work, actor).folder,
     ]
     there = [folder for folder in folders if folder.is_dir()]
     with local_errors(actor, "read"):
@@ -139,20 +142,31 @@ def holdings_of(actor: str, work: Sequence[Path]) -> Holdings:
         buffers=tuple(buffer_versions(actor)),
         faces3d=tuple(face3d_versions(actor)),
         folders=tuple(there),
+        pages=tuple(pages_showing(actor, work)),
         num_files=len(files),
         num_bytes=sum(sizes),
     )
 
 
-def purge(actor: str, holdings: Holdings) -> None:
-    """Removes all of it; done again after a crash, it removes what is left.
+def purge(actor: str, work: Path) -> Holdings:
+    """Removes all there is of an actor; done again after a crash, it removes what is left.
 
-    The names of the versions are never used again.
+    The names of the versions are never used again. Pages of nights that show the actor lose that
+    part, or go where they show no one else.
+
+    Args:
+        actor: As the actor's manifest names them.
+        work: Root of the work folders.
+
+    Returns:
+        What was removed, which is what there was once nothing more could be published.
 
     Raises:
+        NamingError: `actor` is no name.
         StorageError: Something cannot be removed.
     """
     with deciding(actor):
+        holdings = holdings_of(actor, work)
         standing = standing_of(actor)
         versions = (standing.purged, *holdings.adapters, *holdings.faces3d)
         highest = max(versions, key=lambda v: int(v[1:] or 0))
@@ -163,3 +177,6 @@ def purge(actor: str, holdings: Holdings) -> None:
                 remove_entry(entry)
             with local_errors(str(folder), "remove"):
                 shutil.rmtree(folder)
+        for page in holdings.pages:
+            take_out(actor, page)
+    return holdings

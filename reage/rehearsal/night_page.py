@@ -64,10 +64,14 @@ def _section(night: ActorNight) -> dict[str, Any]:
 
 
 def _report(night: ActorNight) -> dict[str, Any]:
+    """Returns the report of what came; one that is gone, as a purge leaves it, is remarked on."""
     if not night.report:
         return {"accepted": [], "refused": [], "warnings": []}
-    text = (Path(night.report) / "report.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
+    path = Path(night.report) / "report.json"
+    if not path.is_file():
+        gone = "the report of what came was removed before this page was written, as by a purge"
+        return {"accepted": [], "refused": [], "warnings": [gone]}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 

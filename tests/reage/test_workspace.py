@@ -1,3 +1,13 @@
+import errno
+import fcntl
+import multiprocessing
+import os
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 
 from reage.errors import ConsentError, NamingError, StorageError
@@ -55,6 +65,174 @@ def test_step_whose_file_was_damaged_is_done_again(tmp_path):
     again = workspace.step("frames", _write, plate="abc")
     assert not again.was_done
     assert (again.folder / "frames.bin").read_text() == "pixels"
+
+
+def _do_slowly(root, name, seconds, said):
+    """Asks for a step as a process of its own, says by whom it was done, and reads it a while."""
+
+    def produce(folder):
+        time.sleep(seconds)
+        return _write(folder, name)
+
+    step = Workspace(root, SHOT).step("frames", produce, plate="abc")
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        said.put((name, step.was_done, (step.folder / "frames.bin").read_text()))
+        time.sleep(0.05)
+
+
+def test_step_asked_for_by_two_processes_is_done_by_one_and_read_by_both(tmp_path):
+    processes = multiprocessing.get_context("spawn")
+    said = processes.Queue()
+    both = [
+        processes.Process(target=_do_slowly, args=(tmp_path, name, seconds, said))
+        for name, seconds in (("first", 0.3), ("second", 0.5))
+    ]
+    for process in both:
+        process.start()
+    heard = [said.get(timeout=60) for _ in range(8)]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert len({text for _, _, text in heard}) == 1
+    [doer] = {name for name, was_done, _ in heard if not was_done}
+    assert {text for _, _, text in heard} == {doer}
+
+
+def test_step_asked_for_by_many_threads_is_done_once(tmp_path):
+    calls = []
+
+    def produce(folder):
+        calls.append(folder)
+        time.sleep(0.05)
+        return _write(folder)
+
+    def ask(_):
+        return Workspace(tmp_path, SHOT).step("frames", produce, plate="abc").was_done
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, range(16)))
+    assert (len(calls), found.count(False)) == (1, 1)
+
+
+def test_long_step_keeps_its_folder_from_whoever_asks_for_it_meanwhile(tmp_path):
+    begun, asked = Event(), Event()
+
+    def train(folder):
+        os.utime(folder, (0, 0))  # nothing was made in it for long
+        begun.set()
+        asked.wait(timeout=10)
+        time.sleep(0.2)
+        return _write(folder, "weights")
+
+    def ask():
+        begun.wait(timeout=10)
+        asked.set()
+        return Workspace(tmp_path, SHOT).step("frames", _write, plate="abc")
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(ask)
+        own = Workspace(tmp_path, SHOT).step("frames", train, plate="abc")
+        assert (own.was_done, other.result().was_done) == (False, True)
+    assert (own.folder / "frames.bin").read_text() == "weights"
+
+
+def _do_for_ever(root, begun):
+    def produce(folder):
+        _write(folder, "half")
+        begun.set()
+        time.sleep(600)
+
+    Workspace(root, SHOT).step("frames", produce, plate="abc")
+
+
+def test_step_of_a_killed_process_is_done_by_the_next_and_its_folder_goes_at_once(tmp_path):
+    processes = multiprocessing.get_context("spawn")
+    begun = processes.Event()
+    killed = processes.Process(target=_do_for_ever, args=(tmp_path, begun))
+    killed.start()
+    assert begun.wait(timeout=60)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.join()
+    workspace = Workspace(tmp_path, SHOT)
+    assert len(list((workspace.folder / "frames").iterdir())) == 2  # half a step and its lock
+    done = workspace.step("frames", _write, plate="abc")
+    assert (done.folder / "frames.bin").read_text() == "pixels"
+    assert list((workspace.folder / "frames").iterdir()) == [done.folder]
+
+
+def test_step_may_ask_for_others_and_is_told_when_it_asks_for_itself(tmp_path):
+    workspace = Workspace(tmp_path, SHOT)
+
+    def produce(folder):
+        inner = workspace.step("frames", _write, plate="inner")
+        return _write(folder, (inner.folder / "frames.bin").read_text())
+
+    assert not workspace.step("frames", produce, plate="outer").was_done
+
+    def ask_again(folder):
+        return workspace.step("frames", ask_again, plate="abc").facts
+
+    with pytest.raises(RuntimeError, match="step: got one that asks for itself"):
+        workspace.step("frames", ask_again, plate="abc")
+    assert not workspace.step("frames", _write, plate="abc").was_done
+
+
+def test_step_being_done_is_neither_counted_nor_in_the_way_of_clearing(tmp_path):
+    workspace = Workspace(tmp_path, SHOT)
+
+    def produce(folder):
+        assert (workspace.folder / "frames" / f".{workspace.key('frames')[:20]}.lock").is_file()
+        assert workspace.finished_steps() == {}
+        workspace.clear("frames")
+        folder.mkdir(parents=True)
+        return _write(folder)
+
+    step = workspace.step("frames", produce)
+    assert list((workspace.folder / "frames").iterdir()) == [step.folder]
+    assert workspace.finished_steps() == {"frames": 1}
+
+
+def test_step_cleared_while_others_wait_for_it_is_still_done_by_one_at_a_time(tmp_path):
+    workspace, at_once = Workspace(tmp_path, SHOT), []
+    begun, waiting = Event(), Event()
+
+    def cleared(folder):
+        begun.set()
+        waiting.wait(timeout=10)
+        time.sleep(0.2)
+        shutil.rmtree(workspace.folder / "frames")
+        raise ConsentError("ada: consent: got revoked, expected valid")
+
+    def produce(folder):
+        at_once.append(1)
+        assert sum(at_once) == 1
+        time.sleep(0.1)
+        at_once.append(-1)
+        return _write(folder)
+
+    def ask(_):
+        begun.wait(timeout=10)
+        waiting.set()
+        return Workspace(tmp_path, SHOT).step("frames", produce, plate="abc").was_done
+
+    with ThreadPoolExecutor(4) as pool:
+        others = pool.map(ask, range(4))
+        with pytest.raises(ConsentError):
+            workspace.step("frames", cleared, plate="abc")
+        assert list(others).count(False) == 1
+
+
+def test_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch):
+    def refuse(file, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    workspace = Workspace(tmp_path, SHOT)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    said = r"\.lock: lock: got No locks available, expected a file system with locks \(flock\); "
+    with pytest.raises(StorageError, match=said):
+        workspace.step("frames", _write, plate="abc")
+    assert workspace.find("frames", plate="abc") is None
 
 
 def test_full_disk_is_one_sentence(tmp_path):

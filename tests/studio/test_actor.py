@@ -13,6 +13,9 @@ from reage.registry.adapters import adapter_versions, find_adapter, register_ada
 from reage.registry.buffers import buffer_versions, commit_buffer, stage_buffer
 from reage.registry.mirror import mirror
 from reage.rehearsal.examination import IncrementRecord
+from reage.rehearsal.night import ActorNight, Night
+from reage.rehearsal.night_archive import night_page_path
+from reage.rehearsal.night_page import write_night_page
 from studio import cli
 from tests.reage.registry.test_buffers import FACTS
 from tests.reage.rehearsal.conftest import buffer_of, faces_of
@@ -148,6 +151,53 @@ def test_purge_removes_the_copies_first_and_names_where_they_were(call, studio):
     assert call("purge", "ada", "--yes")[0] == 0
     assert not list((studio / "published").rglob("*.json"))
     assert events(studio)[-1]["copies"] == [place]
+
+
+def _night_page(studio, *actors):
+    """Writes a page that shows a strip of faces of each actor."""
+    strip = studio / "strip.png"
+    Image.new("RGB", (40, 20)).save(strip)
+    nights = tuple(
+        ActorNight(actor=actor, outcome="waiting", detail=f"{actor} waits", strip=str(strip))
+        for actor in actors
+    )
+    page = night_page_path(studio / "work", "2026-01-01")
+    write_night_page(Night(day="2026-01-01", actors=nights), page)
+    return page
+
+
+def test_purge_takes_the_actors_faces_out_of_night_pages_and_says_so(call, studio):
+    page = _night_page(studio, "ada", "bob")
+    code, out, _ = call("purge", "ada", "--yes")
+    assert (code, "1 part of night pages" in out, str(page) in out) == (0, True, True)
+    assert page.read_text().count("data:image") == 1
+    assert "bob waits" in page.read_text()
+    assert "ada waits" not in page.read_text()
+    assert [event["pages"] for event in events(studio)] == [[str(page)]] * 2
+    assert "nothing" in call("purge", "ada", "--yes")[1]
+    code, out, _ = call("purge", "bob", "--yes")  # of whom there is nothing but the page
+    assert (code, "1 part of night pages" in out, page.exists()) == (0, True, False)
+    assert "night" in " ".join(call("purge", "--help")[1].split())
+
+
+def test_what_is_published_and_copied_while_purge_asks_goes_too_and_is_recorded(
+    call, studio, monkeypatch
+):
+    place = str(studio / "published")
+
+    def answer(*_, **__):
+        _night(3)
+        mirror("ada", place)
+        return True
+
+    monkeypatch.setattr("typer.confirm", answer)
+    code, out, _ = call("purge", "ada")
+    assert (code, "3 adapters, 3 buffers" in out) == (0, True)
+    assert not list((studio / "published").rglob("*.json"))
+    begun, done = events(studio)
+    assert (begun["adapters"], done["adapters"]) == (["v001", "v002"], ["v001", "v002", "v003"])
+    assert done["copies"] == [place]
+    assert register_adapter("ada", b"anew", FACTS).version == "v004"
 
 
 def test_purged_actors_photographs_leave_no_trace_in_the_registry(call, studio):

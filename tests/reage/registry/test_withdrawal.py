@@ -1,5 +1,7 @@
 """Rollback and purge: what latest means, what nights leave alone, and that nothing is left."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -7,8 +9,10 @@ import pytest
 from reage.errors import NamingError, RegistryError
 from reage.registry.adapters import Foundation, adapter_versions, find_adapter, register_adapter
 from reage.registry.buffers import buffer_versions, commit_buffer, retire_buffers, stage_buffer
-from reage.registry.standing import standing_of
+from reage.registry.standing import deciding, standing_of
 from reage.registry.withdrawal import holdings_of, purge, roll_back
+from reage.rehearsal.night import ActorNight, Night
+from reage.rehearsal.night_page import write_night_page
 from tests.reage.registry.test_buffers import FACTS
 from tests.reage.rehearsal.conftest import buffer_of, faces_of
 
@@ -103,10 +107,10 @@ def test_purge_leaves_no_byte_and_no_name_to_be_used_again(three_nights, studio_
     work = tmp_path / "work" / "actors" / "ada"
     (work / "photograph").mkdir(parents=True)
     (work / "photograph" / "faces.npz").write_bytes(b"faces")
-    holdings = holdings_of("ada", [work])
+    holdings = holdings_of("ada", tmp_path / "work")
     assert (holdings.adapters, holdings.buffers) == (("v001", "v002", "v003"),) * 2
     assert holdings.num_files > 20
-    purge("ada", holdings)
+    assert purge("ada", tmp_path / "work") == holdings
     left = {path.name for path in studio_home.rglob("*") if path.is_file()}
     assert left == {"ada.json", ".ada.json.lock"}
     assert not work.exists()
@@ -114,30 +118,66 @@ def test_purge_leaves_no_byte_and_no_name_to_be_used_again(three_nights, studio_
     assert register_adapter("ada", b"anew", FACTS).version == "v004"
 
 
-def test_purge_that_was_killed_is_completed_by_the_next(three_nights, monkeypatch):
-    holdings = holdings_of("ada", [])
-
+def test_purge_that_was_killed_is_completed_by_the_next(three_nights, tmp_path, monkeypatch):
     def dies(folder):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("reage.registry.withdrawal.remove_entry", dies)
-        purge("ada", holdings)
-    purge("ada", holdings_of("ada", []))
-    assert holdings_of("ada", []).folders == ()
+        purge("ada", tmp_path)
+    purge("ada", tmp_path)
+    assert holdings_of("ada", tmp_path).folders == ()
     assert register_adapter("ada", b"anew", FACTS).version == "v004"
 
 
-def test_purge_in_a_nights_way_keeps_it_from_publishing(three_nights):
+def test_purge_in_a_nights_way_keeps_it_from_publishing(three_nights, tmp_path):
     begun = Foundation.of("bob")
-    purge("bob", holdings_of("bob", []))
+    purge("bob", tmp_path)
     assert register_adapter("bob", b"first", FACTS, on=begun).version == "v001"
     begun = Foundation.of("ada")
-    purge("ada", holdings_of("ada", []))
+    purge("ada", tmp_path)
     with pytest.raises(RegistryError, match="got none, expected v003"):
         register_adapter("ada", b"night", FACTS, on=begun)
 
 
-def test_name_that_leaves_the_registry_is_refused():
+@pytest.mark.parametrize("before", [0, 1])
+def test_version_published_while_a_purge_waits_goes_too_and_its_name_with_it(tmp_path, before):
+    for number in range(1, before + 1):
+        night(number)
+    with ThreadPoolExecutor(1) as pool:
+        with deciding("ada"):
+            purged = pool.submit(purge, "ada", tmp_path)
+            with pytest.raises(TimeoutError):
+                purged.result(timeout=0.2)
+            _publish_as_one_who_decides("ada", before + 1)
+        assert purged.result().adapters[-1] == f"v00{before + 1}"
+    assert adapter_versions("ada") == []
+    assert register_adapter("ada", b"anew", FACTS).version == f"v00{before + 2}"
+
+
+def _publish_as_one_who_decides(actor, number):
+    """Publishes what a night does that holds the actor's versions just now."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reage.registry.adapters.deciding", nullcontext)
+        register_adapter(actor, b"%d" % number, replace(FACTS, increment=number))
+
+
+def test_purge_takes_the_actor_out_of_pages_of_nights_and_out_of_no_others(three_nights, tmp_path):
+    ada, bob = (ActorNight(actor=a, outcome="failed", detail=f"of {a}") for a in ("ada", "bob"))
+    pages = {
+        shown: tmp_path / "nights" / f"2026-01-0{number}_000000" / "night.html"
+        for number, shown in enumerate(((ada,), (ada, bob), (bob,)), start=1)
+    }
+    for shown, page in pages.items():
+        write_night_page(Night(day="2026-01-01", actors=shown), page)
+    before = pages[(bob,)].read_bytes()
+    assert purge("ada", tmp_path).pages == (pages[(ada,)], pages[(ada, bob)])
+    assert not pages[(ada,)].parent.exists()
+    assert "of bob" in pages[(ada, bob)].read_text()
+    assert pages[(bob,)].read_bytes() == before
+    assert purge("ada", tmp_path).pages == ()
+
+
+def test_name_that_leaves_the_registry_is_refused(tmp_path):
     with pytest.raises(NamingError):
-        holdings_of("../ada", [])
+        holdings_of("../ada", tmp_path)

@@ -39,6 +39,13 @@ def test_names_from_files_are_escaped(tmp_path):
     assert "not looked at" in page
 
 
+def test_page_whose_report_was_purged_meanwhile_says_so_and_shows_no_face(tmp_path):
+    shown = {"report": str(tmp_path / "gone"), "strip": str(tmp_path / "gone.png"), "num_new": 1}
+    page = render_night_page(night_of(**shown))
+    assert "was removed before this page was written, as by a purge" in page
+    assert "data:image" not in page
+
+
 def test_long_history_is_folded_and_drawn_as_lines():
     records = tuple(replace(EARLIER, number=number) for number in range(1, 31))
     faces = tuple(
