@@ -16,7 +16,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.actor_night import update_actor
 from reage.collection.portrait_measures import PortraitLimits
-from reage.errors import ReageError
+from reage.errors import ReageError, in_words
 from reage.markdown import table
 from reage.registry.standing import deciding
 from reage.rehearsal.night import ActorNight, Night
@@ -77,9 +77,9 @@ def _outcome(manifest: str, work: str, limits: PortraitLimits | None) -> ActorNi
     try:
         return update_actor(manifest, work=work, limits=limits)
     except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-        get_run_logger().error("%s: %s", manifest, error)
-        kind = "" if isinstance(error, ReageError) else f"{type(error).__name__}: "
-        return ActorNight(actor=Path(manifest).stem, outcome="failed", detail=f"{kind}{error}")
+        detail = in_words(error)
+        get_run_logger().error("%s: %s", manifest, detail)
+        return ActorNight(actor=Path(manifest).stem, outcome="failed", detail=detail)
 
 
 def _with_page(night: Night, work: Path) -> Night:
