@@ -7,6 +7,7 @@ network and no layout.
 
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,8 +24,15 @@ State = dict[str, Tensor]
 
 _MAX_NAMED = 8
 _ZIP_START = b"PK\x03\x04"
-_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+) (?:was not an allowed|whose module)")
 _ERRNO = re.compile(r"os error (\d+)")
+_EXPECTED = "tensors and plain values as torch.save writes them, or safetensors"
+
+# What unpickling anything else may end in, whether its first bytes are taken for tensors or not.
+_DAMAGE = (
+    pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, AttributeError,
+    TypeError, AssertionError, OverflowError, MemoryError, struct.error,
+)  # fmt: skip
 
 
 class CheckpointError(ValueError):
@@ -143,22 +151,33 @@ def _is_safetensors(start: bytes, path: Path) -> bool:
 
 
 def _read_pickle(path: Path, start: bytes) -> object:
-    is_archive = zipfile.is_zipfile(path)
+    size, is_archive = path.stat().st_size, _is_archive(path)
     if start.startswith(_ZIP_START) and not is_archive:
         raise CheckpointError(
-            f"{path}: file: got {path.stat().st_size} bytes without their end, expected a whole "
-            "archive; the file is truncated: fetch it again"
+            f"{path}: file: got {size} bytes without their end, expected a whole archive; the file "
+            "is truncated: fetch it again"
         )
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
-    except pickle.UnpicklingError as error:
-        asked = _GLOBAL.search(str(error))
+    except _DAMAGE as error:
+        is_refusal = isinstance(error, pickle.UnpicklingError)
+        asked = _GLOBAL.search(str(error)) if is_refusal else None
         if asked is None:
-            raise
+            got = f"{size} bytes that begin with {start!r}" if size else "an empty file"
+            raise CheckpointError(
+                f"{path}: file: got {got}, expected {_EXPECTED}; fetch it again"
+            ) from error
         raise CheckpointError(
             f"{path}: content: got {asked[1]}, expected tensors and plain values only; nothing "
             "was executed: save the file anew without it, or fetch it from its author"
         ) from error
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # its end is damaged in such a way that its size is not known
+        return False
 
 
 @contextmanager
@@ -167,17 +186,9 @@ def _file_errors(path: Path) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-        SafetensorError,
-    ) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
         lines = str(error).splitlines()
         raise CheckpointError(
             f"{path}: file: got {type(error).__name__} ({lines[0] if lines else 'no more said'}), "
-            "expected tensors and plain values as torch.save writes them, or safetensors"
+            f"expected {_EXPECTED}"
         ) from error

@@ -141,8 +141,10 @@ def _stamp(place: str) -> tuple[int, int] | None:
     try:
         found = os.stat(place)
     except OSError as error:
+        is_missing = isinstance(error, FileNotFoundError)
+        what = "which is not there" if is_missing else f"which cannot be read ({error.strerror})"
         raise ColourError(
-            f"{place}: OpenColorIO configuration: got {error.strerror}, expected a file; correct "
+            f"OpenColorIO configuration: got {place!r}, {what}, expected a file; correct "
             "plate.ocio or $OCIO, or bring the LUT back"
         ) from error
     return found.st_mtime_ns, found.st_size

@@ -4,6 +4,7 @@ Heavy imports (Prefect, torch) happen inside the commands that need them, so tha
 and `reage --help` answer at once and work on a laptop without torch.
 """
 
+import logging
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -48,6 +49,8 @@ def main() -> None:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
     # What goes wrong is said once, in a sentence of ours; PREFECT_LOGGING_LEVEL=INFO tells more.
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    # Prefect's worker for events logs outside Prefect's own loggers, and warns of a late exit.
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     try:
         app()
     except ReageError as error:
@@ -373,28 +376,24 @@ def train_prior(
 
     `reage weights list` shows the registered prior; `reage weights inspect NAME` its card.
     """
-    from flows.train_face3d_prior import train_face3d_prior
-    from flows.train_prior import train_prior as train_ageing_prior
+    from studio.prior_training import run_face3d_prior_training, run_prior_training
 
-    where = None if config is None else str(config)
     if kind is Kind.FACE3D:
         given = {"--recogniser": recogniser, "--viewer": viewer, "--start": start}
         given["--second-recogniser"] = second_recogniser
         for option, value in given.items():
             if value is not None:
                 raise typer.BadParameter("got one, expected none for a 3D prior", param_hint=option)
-        out.print(train_face3d_prior(str(folder), where, name, str(work)), soft_wrap=True)
+        run_face3d_prior_training(folder, config=config, name=name, work=work, console=out)
         return
-    registered = train_ageing_prior(
-        str(folder),
-        where,
-        name,
-        str(work),
-        recogniser=None if recogniser is None else str(recogniser),
-        viewer=None if viewer is None else str(viewer),
-        second_recogniser=None if second_recogniser is None else str(second_recogniser),
+    run_prior_training(
+        folder,
+        config=config,
+        name=name,
+        recogniser=recogniser,
+        viewer=viewer,
+        second_recogniser=second_recogniser,
         start=start,
+        work=work,
+        console=out,
     )
-    out.print(registered, soft_wrap=True)
-    out.print(f"  use it with `prior: {name}` in a shot manifest", highlight=False)
-    out.print(f"  read its card: reage weights inspect {name}", highlight=False)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reage.manifest import load_actor
 from studio.console import marked
 
 _MOST_ROWS = 30
@@ -19,6 +20,7 @@ def run_collection(manifest: Path, *, prior: str, work: Path, console: Console) 
     Raises:
         ReageError: The manifest, consent, photographs or prior are not as they must be.
     """
+    load_actor(manifest)  # what is wrong with it is told before a server is started
     from flows.gather_collection import gather_collection
 
     collection = gather_collection(str(manifest), prior=prior, work=str(work))

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from rich.console import Console
 
 from reage.delivery import DeliveryRef
+from reage.storage.local import local_errors
 from reage.video import probe
 from studio.console import marked
 from studio.demo_plate import write_demo_plate
@@ -103,10 +104,9 @@ def run_demo(
         console: Where to print.
 
     Raises:
-        ReageError: The plate has no face, cannot be read, or anything the flow reports.
+        ReageError: The plate has no face, cannot be read, `work` cannot be written, or anything
+            the flow reports.
     """
-    from flows.reage_shot import reage_shot
-
     folder = work.resolve() / "demo"
     if plate is None:
         path, shot, actor = demo_plate(folder, console), "sh0010", ASTRONAUT
@@ -121,6 +121,8 @@ def run_demo(
         target_age=target_age,
         prior=prior,
     )
+    from flows.reage_shot import reage_shot
+
     delivery = reage_shot(str(manifest), work=str(work))
     _say_where(delivery, console)
     return delivery
@@ -150,15 +152,18 @@ def demo_shot(
         prior: Name of the ageing prior.
         adapter: `none`, `latest` or a version.
         collection: The actor's photographs.
+
+    Raises:
+        PlateError: The plate cannot be read.
+        StorageError: `folder` cannot be written.
     """
     frames = probe(plate).frames
     schema = (Path(__file__).parents[1] / "manifests" / "schema").as_posix()
     actor_file = folder / "manifests" / "actors" / f"{actor.actor}.yaml"
     shot_file = folder / "manifests" / "shots" / "demo" / "sq010" / f"{shot}.yaml"
-    for file in (actor_file, shot_file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    actor_file.write_text(
-        _ACTOR.format(
+    # JSON strings are valid YAML scalars, whatever characters a path holds.
+    documents = {
+        actor_file: _ACTOR.format(
             schema=schema,
             actor=actor.actor,
             name=json.dumps(actor.name),
@@ -167,11 +172,8 @@ def demo_shot(
             expires=actor.expires,
             scope=actor.scope,
             collection="" if collection is None else f"\ncollection: {json.dumps(str(collection))}",
-        )
-    )
-    # JSON strings are valid YAML scalars, whatever characters a path holds.
-    shot_file.write_text(
-        _SHOT.format(
+        ),
+        shot_file: _SHOT.format(
             schema=schema,
             shot=shot,
             plate=json.dumps(str(plate)),
@@ -182,16 +184,26 @@ def demo_shot(
             prior=prior,
             destination=json.dumps(str(folder.resolve() / "delivery")),
             document=actor.document,
-        )
-    )
+        ),
+    }
+    with local_errors(str(folder), "write"):
+        for file, text in documents.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
     return shot_file
 
 
 def demo_plate(folder: Path, console: Console) -> Path:
-    """Returns the demo plate under `folder`, written first if it is not there."""
+    """Returns the demo plate under `folder`, written first if it is not there.
+
+    Raises:
+        StorageError: `folder` cannot be written.
+    """
     path = folder / "plate" / "demo_sq010_sh0010_plate_v001.mov"
-    if not path.is_file():
+    with local_errors(str(folder), "write"):
+        is_there = path.is_file()
         path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_there:
         with console.status("writing the demo plate (72 frames, ProRes 422 HQ)"):
             write_demo_plate(path)
     return path

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from reage.manifest import load_actor
 from studio.console import marked
 
 
@@ -15,6 +16,7 @@ def run_diagnosis(manifest: Path, *, version: str, work: Path, console: Console)
     Raises:
         ReageError: Whatever the flow reports.
     """
+    load_actor(manifest)  # what is wrong with it is told before a server is started
     from flows.diagnose_adapter import diagnose_adapter
 
     found = diagnose_adapter(str(manifest), version=version, work=str(work))

@@ -124,7 +124,8 @@ def _server() -> Finding:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         cure = "optional: `prefect server start`, then set PREFECT_API_URL"
-        return Finding("note", "server", "none set; runs use a temporary one", cure)
+        found = "none set; submit needs --local, and runs here use a temporary one"
+        return Finding("note", "server", found, cure)
     if not _answers(url):
         return Finding("missing", "server", f"{url} does not answer", "run `prefect server start`")
     return Finding("ok", "server", url)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from reage.errors import ManifestError
 from reage.looks import Looks, parsed_edits
+from reage.manifest import load_actor, load_shot
 from reage.registry.adapter_facts import Face3DFacts
 from reage.registry.adapters import AdapterRecord
 from reage.turntable import Turntable, parsed_yaw
@@ -24,6 +25,7 @@ def run_face3d_training(
     Raises:
         ReageError: Whatever the flow reports.
     """
+    load_actor(manifest)  # what is wrong with it is told before a server is started
     from flows.train_face3d import train_face3d
 
     record = train_face3d(str(manifest), prior=prior, steps=steps, seed=seed, work=str(work))
@@ -76,6 +78,7 @@ def run_turntable(
         )
     except ValueError as error:
         raise ManifestError(str(error)) from None
+    load_actor(manifest)  # what is wrong with it is told before a server is started
     from flows.turntable import turntable
 
     folder = turntable(str(manifest), view, version=version, prior=prior, work=str(work))
@@ -106,6 +109,7 @@ def run_reference_plate(
     Raises:
         ReageError: Whatever the flow reports.
     """
+    load_shot(manifest)  # what is wrong with it is told before a server is started
     from flows.reference_plate import reference_plate
 
     folder = reference_plate(

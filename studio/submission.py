@@ -53,15 +53,17 @@ def send_to_server(
     """Creates one flow run per shot in the deployment `reage-shot/<pool>`.
 
     Raises:
+        ManifestError: A manifest is missing or says something impossible.
         ReageError: No server is set, the deployment is unknown, or (with `wait`) a run failed.
     """
+    shots = load_shots(manifests)
     if not os.environ.get("PREFECT_API_URL"):
         raise ReageError(
             "submit: PREFECT_API_URL: got nothing, expected the server's address; "
             "run `prefect server start` and set it, or use --local"
         )
     runs = []
-    for shot in load_shots(manifests):
+    for shot in shots:
         run = _create_run(Path(str(shot.path)).resolve(), pool=pool, work=work.resolve())
         said = f"{shot.path} as {run.name} ({run.id})"
         console.print(marked("submitted", "green", said), soft_wrap=True)
@@ -73,7 +75,12 @@ def send_to_server(
 def deliver_rendered(
     manifest: Path, *, destination: str | None, work: Path, console: Console
 ) -> None:
-    """Delivers what is rendered, to the manifest's destination or another."""
+    """Delivers what is rendered, to the manifest's destination or another.
+
+    Raises:
+        ReageError: The manifest is not as it must be, or whatever the flow reports.
+    """
+    load_shot(manifest)  # what is wrong with it is told before a server is started
     from flows.deliver_shot import deliver_shot
 
     delivery = deliver_shot(str(manifest), work=str(work), destination=destination)

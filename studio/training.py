@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from reage.manifest import load_actor
 from reage.registry.adapter_facts import TrainedFacts
 from reage.registry.adapters import AdapterRecord
 from reage.workspace import Workspace
@@ -27,6 +28,7 @@ def run_training(
     Raises:
         ReageError: Whatever the flow reports.
     """
+    load_actor(manifest)  # what is wrong with it is told before a server is started
     from flows.diagnose_adapter import REMEMBERED as LANDSCAPE
     from flows.train_actor import train_actor
 

@@ -12,8 +12,21 @@ from reage.errors import RegistryError
 from reage.manifest import load_actor
 from reage.naming import check_name
 from reage.registry.adapters import adapter_versions, adapters_made_for
-from reage.registry.entry import CARD, recorded_entry, remove_entry
+from reage.registry.entry import (
+    CARD,
+    actors_in,
+    names_in,
+    recorded_entry,
+    remove_entry,
+)
+from reage.registry.faces3d import face3d_versions, faces3d_folder, find_face3d
 from reage.registry.priors import find_prior, is_embedded, list_priors, registry_folder
+from reage.registry.triplane_priors import (
+    TriplanePriorRecord,
+    find_triplane_prior,
+    triplane_priors,
+    triplane_priors_folder,
+)
 from reage.registry.weights import (
     KINDS,
     RIGHTS,
@@ -22,6 +35,7 @@ from reage.registry.weights import (
     find_weights,
     list_weights,
     locate_weights,
+    weights_folder,
 )
 from studio.console import marked
 
@@ -32,6 +46,17 @@ app = typer.Typer(
 out = Console()
 
 Name = Annotated[str, typer.Argument(help="As `reage weights list` shows it.")]
+Face3D = Annotated[
+    bool | None,
+    typer.Option(
+        "--face3d/--ageing",
+        help="Of a name that both have: the 3D prior, or the ageing prior or imported weights.",
+        show_default=False,
+    ),
+]
+
+# Kinds of imported weights that are priors as they are.
+_PRIOR_KINDS = {"sam": "prior", "eg3d": "3D prior"}
 
 
 @app.command("import")
@@ -120,28 +145,38 @@ def list_() -> None:
             origin = "prior, embedded" if is_embedded(name) else "prior, trained"
             size = _megabytes(prior.weights.stat().st_size)
             table.add_row(name, origin, size, f"{prior.digest[:12]}…", prior.licence)
+    for name in _priors3d():
+        found = find_triplane_prior(name)
+        size = _megabytes(found.weights.stat().st_size)
+        table.add_row(name, _kind3d(found), size, f"{found.digest[:12]}…", found.licence)
     for record in records:
-        kind = f"{record.kind}, prior" if record.kind == "sam" else record.kind
+        kind = ", ".join(filter(None, (record.kind, _PRIOR_KINDS.get(record.kind))))
         size = _megabytes(record.num_bytes)
         table.add_row(record.name, kind, size, f"{record.digest[:12]}…", record.licence)
     out.print(table)
 
 
 @app.command()
-def inspect(name: Name) -> None:
+def inspect(name: Name, face3d: Face3D = None) -> None:
     """Reads weights through, checks them against their digests and shows what is known of them."""
-    record = next((r for r in list_weights() if r.name == name), None)
-    if record is not None:
-        _say(find_weights(name))
+    check_name(name, what="weights")
+    if _is_prior3d(name, face3d):
+        _say_prior3d(name)
         return
-    prior = find_prior(name)
-    _rows({"folder": str(prior.folder), "sha256": prior.digest, "terms": prior.licence})
-    out.print(f"\n{prior.card.read_text(encoding='utf-8')}", markup=False, highlight=False)
+    if any(record.name == name for record in list_weights()):
+        _say(find_weights(name))
+    else:
+        prior = find_prior(name)
+        _rows({"folder": str(prior.folder), "sha256": prior.digest, "terms": prior.licence})
+        _print_card(prior.card)
+    if face3d is None and name in _priors3d():
+        out.print(f"--face3d shows the 3D prior {name}", style="dim", highlight=False)
 
 
 @app.command()
 def remove(
     name: Name,
+    face3d: Face3D = None,
     yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Even a prior that adapters are made for.")
@@ -149,9 +184,15 @@ def remove(
 ) -> None:
     """Removes a registered prior or imported weights; deliveries made with them stay.
 
-    Adapters that are made for a prior stay, and are of no use until it is there again.
+    Adapters and 3D faces that are made for a prior stay, and are of no use until it is there again.
     """
-    folder = _removable(name)
+    check_name(name, what="weights")
+    if face3d is None and not is_embedded(name) and name in _priors3d() and _is_elsewhere(name):
+        raise RegistryError(
+            f"weights {name}: remove: got the name of a 3D prior and of other weights, expected "
+            "one of them; --face3d means the 3D prior, --ageing the other"
+        )
+    folder = _removable_prior3d(name) if _is_prior3d(name, face3d) else _removable(name)
     adapters = _adapters_on(folder, name)
     if adapters and not force:
         raise RegistryError(
@@ -176,7 +217,6 @@ def _removable(name: str) -> Path:
             f"weights {name}: remove: got the embedded prior, expected a registered one; "
             "Reage's defaults need it"
         )
-    check_name(name, what="weights")
     folder = locate_weights(name)
     if folder is None:
         if name not in list_priors():
@@ -191,11 +231,58 @@ def _removable(name: str) -> Path:
     return folder
 
 
+def _removable_prior3d(name: str) -> Path:
+    folder = triplane_priors_folder() / name
+    if not folder.is_dir():
+        raise RegistryError(
+            f"3D prior {name}: remove: got the embedded one, expected a registered one; "
+            "Reage's defaults need it"
+        )
+    return folder
+
+
+def _kind3d(record: TriplanePriorRecord) -> str:
+    is_trained = record.folder.parent == triplane_priors_folder()
+    return f"3D prior, {'trained' if is_trained else 'embedded'}"
+
+
+def _priors3d() -> list[str]:
+    """Names Reage's 3D prior and the studio's; an imported EG3D is among the weights."""
+    imported = set(names_in(weights_folder("eg3d"))) - set(names_in(triplane_priors_folder()))
+    return [name for name in triplane_priors() if name not in imported]
+
+
+def _is_elsewhere(name: str) -> bool:
+    """Tells whether an ageing prior or imported weights have this name."""
+    return name in list_priors() or locate_weights(name) is not None
+
+
+def _is_prior3d(name: str, asked: bool | None) -> bool:
+    """Tells whether a name means a 3D prior: because nothing else has it, or as was asked."""
+    if name in _priors3d():
+        return not _is_elsewhere(name) if asked is None else asked
+    if asked:
+        find_triplane_prior(name)  # says which there are
+    return False
+
+
 def _adapters_on(folder: Path, name: str) -> list[str]:
-    """Names the adapters that are made for an entry; none where it is too damaged to be used."""
+    """Names the adapters and 3D faces made for an entry; none where it is too damaged for use."""
     with suppress(RegistryError):
-        return adapters_made_for(recorded_entry(folder, place=f"weights {name}").digest)
+        digest = recorded_entry(folder, place=f"weights {name}").digest
+        return adapters_made_for(digest) + _faces3d_made_for(digest)
     return []
+
+
+def _faces3d_made_for(digest: str) -> list[str]:
+    found = []
+    for actor in actors_in(faces3d_folder()):
+        for version in face3d_versions(actor):
+            with suppress(RegistryError):  # damaged ones are of no use with any prior
+                record = find_face3d(actor, version)
+                if record.facts.prior_digest == digest:
+                    found.append(f"{record.name} in 3D")
+    return found
 
 
 def _say(record: WeightsRecord) -> None:
@@ -212,6 +299,25 @@ def _say(record: WeightsRecord) -> None:
         }
     )
     out.print(RIGHTS, style="dim")
+
+
+def _say_prior3d(name: str) -> None:
+    record = find_triplane_prior(name)
+    _rows(
+        {
+            "kind": _kind3d(record),
+            "folder": str(record.folder),
+            "sha256": record.digest,
+            "directions": record.directions_digest,
+            "terms": record.licence,
+            "size": _megabytes(record.weights.stat().st_size),
+        }
+    )
+    _print_card(record.folder / CARD)
+
+
+def _print_card(path: Path) -> None:
+    out.print(f"\n{path.read_text(encoding='utf-8')}", markup=False, highlight=False)
 
 
 def _rows(facts: dict[str, str]) -> None:

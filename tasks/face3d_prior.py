@@ -24,6 +24,7 @@ from reage.posed_faces import PosedFaceSet
 from reage.registry.priors import find_prior
 from tasks.face3d_prior_card import write_face3d_card
 from tasks.prior_preview import shown_rows
+from tasks.recipe_files import read_recipe_file
 from tasks.turning_sheet import turning_sheet
 
 __all__ = ["CompactPrior", "Face3DPriorRecipe", "Report", "recipe_dict"]
@@ -33,8 +34,13 @@ DEFAULT_RECIPE = Path(__file__).parent.parent / "configs" / "face3d" / "compact.
 
 
 def read_face3d_recipe(config: str | None) -> Face3DPriorRecipe:
-    """Reads a recipe from a JSON file; the compact 3D prior's when none is named."""
-    return load_prior_recipe(Path(config) if config else DEFAULT_RECIPE)
+    """Reads a recipe from a JSON file; the compact 3D prior's when none is named.
+
+    Raises:
+        StorageError: The file cannot be read.
+        ManifestError: It is no JSON object, or has a key or value that no recipe has.
+    """
+    return read_recipe_file(Path(config) if config else DEFAULT_RECIPE, load_prior_recipe)
 
 
 def read_critics() -> CompactPrior:

@@ -11,6 +11,7 @@ from models.ageing.compact_prior import CompactPrior
 from models.ageing.loading import load_prior
 from models.ageing.recipe import Phases, PriorRecipe, load_recipe
 from reage.errors import RegistryError
+from tasks.recipe_files import read_recipe_file
 
 RECIPE_NAME = "recipe.json"
 
@@ -53,7 +54,7 @@ def read_start(folder: Path, recipe: PriorRecipe) -> Start:
             f"{folder}: {RECIPE_NAME}: got none, expected that of a prior which `reage train-prior`"
             " trained; published weights cannot be trained on"
         )
-    behind = load_recipe(path)
+    behind = read_recipe_file(path, load_recipe)
     described = replace(behind.prior, name=recipe.prior.name, licence=recipe.prior.licence)
     if replace(behind, prior=described, finish=recipe.finish) != recipe:
         raise RegistryError(

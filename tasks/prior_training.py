@@ -49,13 +49,19 @@ from tasks.gpu import device, mixed_precision
 from tasks.prior_card import write_card
 from tasks.prior_preview import PriorPreview
 from tasks.prior_start import RECIPE_NAME, Start
+from tasks.recipe_files import read_recipe_file
 
 DEFAULT_RECIPE = Path(__file__).parent.parent / "configs" / "prior" / "compact.json"
 
 
 def read_recipe(config: str | None) -> PriorRecipe:
-    """Reads a recipe from a JSON file; the compact prior's when none is named."""
-    return load_recipe(Path(config) if config else DEFAULT_RECIPE)
+    """Reads a recipe from a JSON file; the compact prior's when none is named.
+
+    Raises:
+        StorageError: The file cannot be read.
+        ManifestError: It is no JSON object, or has a key or value that no recipe has.
+    """
+    return read_recipe_file(Path(config) if config else DEFAULT_RECIPE, load_recipe)
 
 
 def claim(place: Path, folder: Path, recipe: Mapping[str, Any]) -> None:

@@ -262,7 +262,8 @@ def load_recipe(path: Path) -> PriorRecipe:
     """Reads a recipe from JSON.
 
     Raises:
-        ValueError: The file is no JSON object, or has a key or value that no recipe has.
+        OSError: The file cannot be read.
+        ValueError: It is no JSON object, or has a key or value that no recipe has.
     """
     try:
         plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -281,8 +282,12 @@ def load_recipe(path: Path) -> PriorRecipe:
         }
         built = {k: nested[k](v) if k in nested else v for k, v in plain.items()}
         return PriorRecipe(**built)
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: got no JSON ({error}), expected a prior recipe") from error
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: got {error}, expected a prior recipe") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def recipe_dict(recipe: PriorRecipe) -> dict[str, Any]:

@@ -94,13 +94,17 @@ def load_prior_recipe(path: Path) -> Face3DPriorRecipe:
     """Reads a recipe from JSON; keys that it leaves out have their defaults.
 
     Raises:
-        ValueError: The file is no JSON object, or has a key or value that no recipe has.
+        OSError: The file cannot be read.
+        ValueError: It is no JSON object, or has a key or value that no recipe has.
     """
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
         recipe: Face3DPriorRecipe = build(Face3DPriorRecipe, plain)
         return recipe
-    except (TypeError, KeyError, ValueError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        got = f"no JSON ({error})"
+        raise ValueError(f"{path}: got {got}, expected the recipe of a 3D prior") from error
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: got {error}, expected the recipe of a 3D prior") from error
 
 

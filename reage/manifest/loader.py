@@ -3,6 +3,7 @@
 Knows which kind of manifest a file is; what YAML is, `yaml_document` knows.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,13 +108,18 @@ def read_all(paths: Sequence[str | Path]) -> tuple[list[Reading], list[Problem]]
     files: dict[Path, Path] = {}
     problems: list[Problem] = []
     for path in map(Path, paths):
-        found = _yaml_files(path) if path.is_dir() else [path]
+        found = _yaml_files(path) if os.path.isdir(path) else [path]
         if not found:
             finding = Finding((), "a folder without manifests", "one that holds .yaml files")
             problems.append(Problem(str(path), None, finding))
         for file in found:
-            files.setdefault(file.resolve(), file)
+            files.setdefault(real_path(file), file)
     return [_read_either(file) for file in files.values()], problems
+
+
+def real_path(path: Path) -> Path:
+    """Returns where a path leads; a link that cannot be followed stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def repeated_shots(readings: Sequence[Reading]) -> list[Problem]:
@@ -177,7 +183,14 @@ def _loaded(reading: Reading, model: type[_Manifest]) -> _Manifest:
 
 
 def _yaml_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix in {".yaml", ".yml"} and p.is_file())
+    return sorted(p for p in folder.rglob("*") if p.suffix in {".yaml", ".yml"} and _may_be_file(p))
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # reading it says why
+        return True
 
 
 def _listed(paths: str | Path | Sequence[str | Path]) -> str:

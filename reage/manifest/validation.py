@@ -3,6 +3,7 @@
 Needs no network library and opens no plate, so that it runs on a coordinator's laptop.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from reage.errors import ColourError
 from reage.manifest.actor import ActorManifest
 from reage.manifest.consent import consent_findings
 from reage.manifest.fields import FRAME_PATTERN, OWN_COLOURSPACES
-from reage.manifest.loader import Reading, read_all, read_as, repeated_shots
+from reage.manifest.loader import Reading, read_all, read_as, real_path, repeated_shots
 from reage.manifest.location import actor_path
 from reage.manifest.problems import Finding, KeyPath, Problem
 from reage.manifest.shot import ShotManifest
@@ -52,7 +53,7 @@ def validate(
     readings, problems = read_all([paths] if isinstance(paths, str | Path) else paths)
     check = _Validation(today or date.today())
     for reading in readings:
-        check.readings[reading.path.resolve()] = reading
+        check.readings[real_path(reading.path)] = reading
     for reading in readings:
         check.judge(reading)
     problems += [problem for reading in check.readings.values() for problem in reading.problems]
@@ -122,8 +123,8 @@ class _Validation:
 
 def _got_and_expected(error: ColourError) -> tuple[str, str]:
     """Takes `<place>: got <value>, expected <value>[; <cure>]` apart."""
-    got, _, expected = str(error).partition(", expected ")
-    return got.rpartition("got ")[2], expected
+    got, _, expected = str(error).partition(": got ")[2].partition(", expected ")
+    return got, expected
 
 
 def _places(manifest: ShotManifest | ActorManifest) -> list[tuple[KeyPath, str]]:
@@ -146,16 +147,19 @@ def _places(manifest: ShotManifest | ActorManifest) -> list[tuple[KeyPath, str]]
 
 
 def _is_there(place: str) -> bool:
-    """Tells whether a file, a folder or any frame of a sequence is there; `s3://` is trusted."""
+    """Tells whether a file, a folder or any frame of a sequence can be seen; `s3://` is trusted."""
     if place.startswith("s3://"):
         return True
     path = Path(place)
     pattern = FRAME_PATTERN.search(path.name)
     if pattern is None:
-        return path.exists()
+        return os.path.exists(path)
     before, after = path.name[: pattern.start()], path.name[pattern.end() :]
     frame = re.compile(re.escape(before) + r"\d+" + re.escape(after))
-    return path.parent.is_dir() and any(frame.fullmatch(p.name) for p in path.parent.iterdir())
+    try:
+        return any(frame.fullmatch(name) for name in os.listdir(path.parent))
+    except OSError:
+        return False
 
 
 def _problem(path: Path, document: Document, finding: Finding) -> Problem:

@@ -112,7 +112,7 @@ def register_triplane_prior(folder: Path, name: str) -> TriplanePriorRecord:
                 shutil.copyfile(folder / file, partial / file)
 
     if name not in triplane_priors():
-        publish_entry(_studios() / name, write, {"schema": _SCHEMA, "name": name})
+        publish_entry(triplane_priors_folder() / name, write, {"schema": _SCHEMA, "name": name})
     known = find_triplane_prior(name)
     if known.digest != candidate.digest:
         raise RegistryError(
@@ -122,12 +122,13 @@ def register_triplane_prior(folder: Path, name: str) -> TriplanePriorRecord:
     return known
 
 
-def _studios() -> Path:
+def triplane_priors_folder() -> Path:
+    """Returns where the studio's own 3D priors lie."""
     return registry_root() / "priors3d"
 
 
 def _roots() -> list[Path]:
-    return [_EMBEDDED, _studios(), weights_folder("eg3d")]
+    return [_EMBEDDED, triplane_priors_folder(), weights_folder("eg3d")]
 
 
 def _read(folder: Path, name: str) -> TriplanePriorRecord:

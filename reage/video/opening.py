@@ -1,5 +1,6 @@
 """Opens movies and stills with FFmpeg, local files only; its complaints become sentences."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ MOVIE_CONTAINERS = frozenset(
     {"mov", "mp4", "matroska", "webm", "mxf", "mxf_opatom", "avi", "mpegts", "nut", "mpeg", "asf",
      "ogg", "gxf", "lxf"}
 )  # fmt: skip
+
+# Of the numbers that come with an undecoded frame, those that speak of the machine.
+_OF_THE_MACHINE = frozenset({errno.EIO, errno.ENOMEM, errno.ESTALE})
 
 
 def check_is_file(path: Path) -> None:
@@ -100,3 +104,12 @@ def reason(error: BaseException) -> str:
     """Returns what FFmpeg or the system says, in a few words and without the path."""
     text = getattr(error, "strerror", None) or str(error)
     return str(text)[:120]
+
+
+def decoding_fault(error: av.error.FFmpegError) -> str:
+    """Returns what was got instead of a frame, in a few words.
+
+    Decoders answer damaged data with numbers of their own, which FFmpeg puts in the system's words:
+    -1 becomes "Operation not permitted". Such words are kept where disk or memory failed.
+    """
+    return reason(error) if error.errno in _OF_THE_MACHINE else "a frame that does not decode"

@@ -18,7 +18,7 @@ from reage.errors import PlateError
 from reage.framerange import FrameRange
 from reage.video.exr_sequence import probe_exr_sequence
 from reage.video.info import PlateInfo
-from reage.video.opening import open_movie, open_still, reason
+from reage.video.opening import decoding_fault, open_movie, open_still, reason
 from reage.video.planes import bits_of, has_alpha, is_float_format, is_rgb_format
 from reage.video.sequence import (
     DEFAULT_RATE,
@@ -165,7 +165,7 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
     try:
         frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:
-        raise _cut_short(path, 1, reason(error)) from error
+        raise _cut_short(path, 1, decoding_fault(error)) from error
     if frame is None:
         raise _cut_short(path, 1, "nothing that decodes")
     return frame

@@ -21,7 +21,7 @@ from reage.framerange import FrameRange
 from reage.image import Image
 from reage.video.exr_sequence import read_exr_pixels
 from reage.video.info import PlateInfo
-from reage.video.opening import open_movie, open_still, reason
+from reage.video.opening import decoding_fault, open_movie, open_still
 from reage.video.planes import pixels_from_frame
 from reage.video.sequence import SequencePattern, check_no_frame_missing
 from reage.video.timing import Timeline
@@ -89,7 +89,7 @@ def _read_movie(
             try:
                 frame = next(decoded, None)
             except av.error.FFmpegError as error:
-                raise _undecodable(info, number, reason(error)) from error
+                raise _undecodable(info, number, decoding_fault(error)) from error
             if frame is None:
                 raise _undecodable(info, number, "the end of the movie")
             index = _index_of(info.timeline, frame, otherwise=expected)
@@ -115,7 +115,8 @@ def _decoding_from(info: PlateInfo, index: int) -> Iterator[Iterator[av.VideoFra
         try:
             head = next(frames, None)
         except av.error.FFmpegError as error:
-            raise _undecodable(info, info.frames.first + index, reason(error)) from error
+            number = info.frames.first + index
+            raise _undecodable(info, number, decoding_fault(error)) from error
         if head is not None and _index_of(info.timeline, head, otherwise=index + 1) <= index:
             yield chain([head], frames)
             return

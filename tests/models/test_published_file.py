@@ -2,9 +2,13 @@
 
 import collections
 import errno
+import io
+import re
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from models.ageing.adapter import Adapter, AdapterConfig
 from models.published_file import (
@@ -80,12 +84,65 @@ def test_truncated_safetensors_are_one_sentence(tmp_path, tensors, name):
         read_content(tmp_path / name)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"not weights at all", bytes(64)])
-def test_file_of_something_else_is_one_sentence(tmp_path, content):
-    (tmp_path / "other.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"other\.pt: file: got") as caught:
-        read_content(tmp_path / "other.pt")
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b"", "an empty file"),
+        (b"PK", "2 bytes that begin with b'PK'"),
+        (b"not weights at all", "18 bytes that begin with b'not weigh'"),
+        (b"# a readme\n\nof weights\n", "23 bytes that begin with b'# a readm'"),
+        (b"config: yes\nor: no\n", "19 bytes that begin with b'config: y'"),
+        (b"<!DOCTYPE html>\n<html></html>\n", "30 bytes that begin with b'<!DOCTYPE'"),
+        (b"Rivers\n", "7 bytes that begin with b'Rivers\\n'"),
+        (bytes(64), f"64 bytes that begin with {bytes(9)!r}"),
+    ],
+    ids=["empty", "short", "text", "readme", "global", "html", "reduce", "zeros"],
+)
+def test_file_of_something_else_is_told_in_our_own_words(tmp_path, content, got):
+    path = tmp_path / "other.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        read_content(path)
+    assert str(caught.value) == (
+        f"{path}: file: got {got}, expected tensors and plain values as torch.save writes them, or "
+        "safetensors; fetch it again"
+    )
+
+
+def check_it_loads_or_is_our_sentence(path, content):
+    path.write_bytes(content)
+    try:
+        read_content(path)
+    except CheckpointError as error:
+        form = re.escape(str(path)) + r": (file|content): got .+, expected [^\n]+"
+        assert re.fullmatch(form, str(error))
+        assert "weights_only" not in str(error)
+
+
+fuzzed = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@given(st.binary(max_size=40) | st.text("cRbtqhXKM(}]u.soe0\n", max_size=40).map(str.encode))
+@fuzzed
+def test_any_bytes_are_one_sentence_or_load(tmp_path, content):
+    check_it_loads_or_is_our_sentence(tmp_path / "any.pt", content)
+    check_it_loads_or_is_our_sentence(tmp_path / "any.pt", b"\x80\x02" + content)
+
+
+@pytest.mark.parametrize("is_archive", [True, False])
+@given(data=st.data())
+@fuzzed
+def test_damaged_or_cut_pickle_is_one_sentence_or_loads(tmp_path, is_archive, data):
+    whole = io.BytesIO()
+    torch.save({"a": torch.arange(6.0)}, whole, _use_new_zipfile_serialization=is_archive)
+    content = bytearray(whole.getvalue())
+    end = len(content)
+    for place in data.draw(st.lists(st.integers(0, end - 1), max_size=3)):
+        content[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, end) | st.just(end))
+    check_it_loads_or_is_our_sentence(tmp_path / "damaged.pt", bytes(content[:cut]))
 
 
 def test_content_that_is_no_dict_is_refused(tmp_path):

@@ -1,4 +1,5 @@
 import hashlib
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_acescg_of_the_built_in_configuration_is_reages_own():
 def test_reages_own_names_need_no_configuration(monkeypatch):
     monkeypatch.setenv("OCIO", "/nowhere/config.ocio")
     assert [name_colourspace(name) for name in COLOURSPACES] == list(COLOURSPACES)
-    with pytest.raises(ColourError, match=r"/nowhere/config\.ocio: OpenColorIO configuration"):
+    with pytest.raises(ColourError, match=r"got '/nowhere/config\.ocio', which is not there"):
         name_colourspace("ACEScct")
 
 
@@ -181,6 +182,25 @@ def test_configuration_that_cannot_be_read_is_one_sentence(tmp_path):
         with pytest.raises(ColourError, match=r"OpenColorIO configuration: got .*, expected") as e:
             name_colourspace("ACEScg", ocio=place)
         assert "\n" not in str(e.value)
+
+
+def test_lut_that_is_gone_is_named(studio, tmp_path):
+    name = name_colourspace("show_log", ocio=studio)
+    find_colourspace(name)
+    lut = tmp_path / "luts" / "grade.spi1d"
+    lut.unlink()
+    with pytest.raises(ColourError, match=re.escape(f"got {str(lut)!r}, which is not there")):
+        find_colourspace(name)
+
+
+def test_configuration_that_may_not_be_read_says_why(studio, monkeypatch):
+    def refusing(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    cannot = f"got {studio!r}, which cannot be read (Permission denied), expected a file"
+    with monkeypatch.context() as patch, pytest.raises(ColourError, match=re.escape(cannot)):
+        patch.setattr("reage.colour_config.os.stat", refusing)
+        name_colourspace("show_log", ocio=studio)
 
 
 def test_configuration_without_interchange_says_what_it_needs(tmp_path):

@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +145,39 @@ def test_deliver_verifies_without_rendering(tmp_path, call):
     code, _, err = call("deliver", write_manifests(tmp_path), "--verify", "v001")
     assert code == 1
     assert "got no index, expected a published version; published are: none" in err
+
+
+@pytest.mark.parametrize(
+    "flow,arguments",
+    [
+        ("deliver_shot", ["deliver", "nope.yaml"]),
+        ("gather_collection", ["collect", "nope.yaml"]),
+        ("train_actor", ["train", "nope.yaml"]),
+        ("train_face3d", ["train", "nope.yaml", "--kind", "face3d"]),
+        ("turntable", ["turntable", "nope.yaml"]),
+        ("reference_plate", ["reference-plate", "nope.yaml", "ada"]),
+        ("diagnose_adapter", ["diagnose", "nope.yaml"]),
+    ],
+)
+def test_missing_manifest_is_told_before_prefect_is_started(call, monkeypatch, flow, arguments):
+    monkeypatch.setitem(sys.modules, f"flows.{flow}", None)  # whoever imports it fails
+    assert call(*arguments) == (
+        1,
+        "",
+        "error nope.yaml: got no such file, expected a YAML file\n",
+    )
+
+
+def test_prefects_worker_for_events_says_errors_and_nothing_less(monkeypatch):
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.configuration import setup_logging
+
+    logger = logging.getLogger(EventsWorker.__name__)
+    logger.setLevel(logging.NOTSET)
+    monkeypatch.setattr(cli, "app", lambda: setup_logging(incremental=False))
+    cli.main()
+    assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.ERROR)
 
 
 def test_validate_and_help_need_neither_torch_nor_prefect(tmp_path):

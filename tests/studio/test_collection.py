@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -37,9 +38,12 @@ def gathered(monkeypatch, tmp_path):
     return prepare
 
 
+ADA = Path(__file__).parents[2] / "manifests" / "actors" / "ada.yaml"
+
+
 def printed(tmp_path):
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    run_collection(tmp_path / "ada.yaml", prior="compact", work=tmp_path, console=console)
+    run_collection(ADA, prior="compact", work=tmp_path, console=console)
     return console.export_text()
 
 

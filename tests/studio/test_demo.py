@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from reage.errors import StorageError
 from reage.manifest import load_actor, load_shot, validate
 from reage.video import probe
-from studio.demo import ASTRONAUT, DemoActor, demo_shot, run_demo
+from studio.demo import ASTRONAUT, DemoActor, demo_plate, demo_shot, run_demo
 from studio.demo_plate import write_demo_plate
 
 
@@ -50,6 +53,37 @@ def test_consent_of_the_demo_covers_the_demo_alone(plate, tmp_path):
     demo_shot(tmp_path, plate, num_frames=4)
     record = load_actor(tmp_path / "manifests" / "actors" / f"{ASTRONAUT.actor}.yaml").consent
     assert (record.scope, record.shows) == (("render",), ("demo",))
+
+
+@pytest.mark.parametrize("brings_a_plate", [False, True])
+def test_demo_in_a_folder_that_cannot_be_written_is_one_sentence(plate, tmp_path, brings_a_plate):
+    (tmp_path / "work").touch()  # in the way: permissions do not hold root back
+    with pytest.raises(StorageError) as caught:
+        run_demo(
+            plate if brings_a_plate else None,
+            target_age=70.0,
+            prior="compact",
+            work=tmp_path / "work",
+            max_frames=8,
+            console=Console(quiet=True),
+        )
+    assert str(caught.value) == (
+        f"{tmp_path / 'work' / 'demo'}: write: got Not a directory, expected a writable folder "
+        "with free space"
+    )
+
+
+def test_demo_without_permission_says_what_to_do(plate, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    for write in (
+        lambda: demo_plate(tmp_path, Console(quiet=True)),
+        lambda: demo_shot(tmp_path, plate, num_frames=4),
+    ):
+        with pytest.raises(StorageError, match=r"write: got Permission denied, .*; give this user"):
+            write()
 
 
 def test_demo_of_a_plate_ends_by_naming_files_that_exist(plate, tmp_path, prefect_server):

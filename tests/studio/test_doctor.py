@@ -112,6 +112,13 @@ def test_doctor_names_a_server_that_does_not_answer(monkeypatch):
     assert "prefect server start" in found.cure
 
 
+def test_doctor_says_that_submit_needs_local_where_no_server_is_set():
+    found = finding("server")
+    assert found.verdict == "note"
+    assert found.found == "none set; submit needs --local, and runs here use a temporary one"
+    assert "PREFECT_API_URL" in found.cure
+
+
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_S3", "REAGE_S3_ENDPOINT_URL"])
 def test_doctor_names_an_s3_endpoint_that_does_not_answer(monkeypatch, variable):
     url = f"http://127.0.0.1:{free_port()}"

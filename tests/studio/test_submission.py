@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reage.errors import ReageError
+from reage.errors import ManifestError, ReageError
 from studio.submission import deliver_rendered, run_locally, send_to_server, verify_delivered
 from tests.flows.conftest import write_shot
 from tests.s3_server import free_port
@@ -33,6 +33,15 @@ def test_sending_without_a_server_says_how_to_set_one(shot, tmp_path, console, m
         "submit: PREFECT_API_URL: got nothing, expected the server's address; "
         "run `prefect server start` and set it, or use --local"
     )
+
+
+def test_sending_a_missing_manifest_is_told_before_the_missing_server(
+    tmp_path, console, monkeypatch
+):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    missing = tmp_path / "nope.yaml"
+    with pytest.raises(ManifestError, match=r"nope\.yaml: got no such file, expected"):
+        send_to_server([missing], pool="cpu", work=tmp_path, wait=False, console=console)
 
 
 def test_sending_to_a_server_that_does_not_answer_is_one_sentence(

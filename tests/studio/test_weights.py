@@ -13,6 +13,7 @@ from models.eg3d.checkpoint import load_triplane_generator
 from reage.registry.adapter_facts import TrainedFacts
 from reage.registry.adapters import find_adapter, list_adapters, register_adapter
 from reage.registry.priors import find_prior, register_prior
+from reage.registry.triplane_priors import triplane_priors
 from reage.registry.weights import find_weights
 from studio import cli
 from tasks.gpu import loaded_prior
@@ -100,6 +101,18 @@ def test_pickle_of_modules_goes_in_and_a_working_generator_comes_out(call, tmp_p
     assert all(torch.equal(found[key], state[key]) for key in state)
 
 
+def test_list_shows_an_imported_generator_once_as_the_3d_prior_it_is(call, tmp_path, monkeypatch):
+    path = Family(monkeypatch).write(
+        tmp_path / "a.pkl", small_state("eg3d") | {"dataset_label_std": torch.ones(25)}
+    )
+    call("import", path, "--as", "eg3d")
+    [row] = [row for row in call("list")[1].splitlines() if row.startswith("eg3d-ffhq512 ")]
+    assert "eg3d, 3D prior" in row
+    assert call("inspect", "eg3d-ffhq512") == call("inspect", "eg3d-ffhq512", "--face3d")
+    assert call("remove", "eg3d-ffhq512", "--face3d", "--yes")[0] == 0
+    assert "eg3d-ffhq512" not in triplane_priors()
+
+
 def test_hostile_pickle_of_modules_is_refused_by_name(call, tmp_path, monkeypatch):
     place = tmp_path / "executed"
     family = Family(monkeypatch)
@@ -143,7 +156,7 @@ def test_list_shows_priors_and_weights_with_terms_digest_and_size(call, tmp_path
     call("import", write_published(tmp_path / "b.pt", "dex"), "--as", "dex", "--licence", "ours")
     code, out, _ = call("list")
     assert code == 0
-    rows = {line.split()[0]: line for line in out.splitlines()}
+    rows = {line.split()[0]: line for line in out.splitlines() if "3D" not in line}
     assert "prior, embedded" in rows["compact"]
     assert find_prior("compact").digest[:12] in rows["compact"]
     assert "sam, prior" in rows["sam-ffhq1024"]

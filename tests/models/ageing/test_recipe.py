@@ -29,6 +29,13 @@ def test_an_unknown_key_is_refused_with_the_file(tmp_path: Path) -> None:
         load_recipe(path)
 
 
+def test_a_value_that_no_recipe_has_is_refused_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text('{"regressor": {"steps": 0, "batch_size": 1, "learning_rate": 1e-3}}')
+    with pytest.raises(ValueError, match=r"odd\.json: Stage\.steps: got 0, expected above 0"):
+        load_recipe(path)
+
+
 def test_phases_are_numbered_from_one() -> None:
     phases = Phases([Stage(steps=n, batch_size=1, learning_rate=1e-3) for n in (2, 3)])
     assert [phases.number(step) for step in range(5)] == [1, 1, 2, 2, 2]

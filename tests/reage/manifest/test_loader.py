@@ -1,7 +1,10 @@
+import errno
 import json
 import os
 import re
 import time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from reage.errors import ManifestError
 from reage.manifest import load_actor, load_shot, load_shots, validate
-from reage.manifest.yaml_document import MAX_BYTES, MAX_VALUES, read_document
+from reage.manifest.yaml_document import MAX_BYTES, MAX_VALUES
 
 BROKEN = Path(__file__).parents[2] / "assets" / "manifests" / "broken"
 EXAMPLES = Path(__file__).parents[3] / "manifests"
@@ -292,25 +295,48 @@ def test_fifo_and_missing_file_are_sentences(tmp_path):
         load_shot(tmp_path / "none.yaml")
 
 
-def test_scalars_are_yaml_1_2(tmp_path):
-    path = tmp_path / "scalars.yaml"
-    path.write_text(
-        "a: yes\nb: 12:30:00\nc: 010\nd: 1_000\ne: 0x1F\nf: 2026-01-31\ng: .inf\nh: -7\ni: 1.5e3\n"
-        "j: true\nk: ~\nl:\nm: 'true'\nn: .5\no: 2.\np: 12345678901234567890\nq: <<\nr: =\n"
-    )
-    assert read_document(path).values == {
-        **{"a": "yes", "b": "12:30:00", "c": "010", "d": "1_000", "e": "0x1F", "f": "2026-01-31"},
-        **{"g": ".inf", "h": -7, "i": 1500.0, "j": True, "k": None, "l": None, "m": "true"},
-        **{"n": 0.5, "o": 2.0, "p": "12345678901234567890", "q": "<<", "r": "="},
-    }
+@contextmanager
+def unreadable(folder):
+    """Makes whatever lies in a folder unreadable, for the superuser as well."""
+
+    def refusing(own, path, *arguments, **options):
+        if not isinstance(path, int) and folder in Path(os.fsdecode(path)).parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return own(path, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("stat", "lstat"):
+            patch.setattr(os, name, partial(refusing, getattr(os, name)))
+        yield
 
 
-def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
-    path = tmp_path / "windows.yaml"
-    path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb:\r\n  c: 2\r\n")
-    document = read_document(path)
-    assert document.values == {"a": 1, "b": {"c": 2}}
-    assert document.line_of(("b", "c")) == 3
+def test_file_in_an_unreadable_folder_leaves_the_others_to_be_told_of(tmp_path):
+    (tmp_path / "locked").mkdir()
+    locked = write(tmp_path / "locked", "a.yaml")
+    broken = write(tmp_path, "b.yaml", show="UP")
+    for paths in ([locked, broken], [tmp_path]):
+        with unreadable(tmp_path / "locked"):
+            report = validate(paths)
+        assert [str(problem).partition(", ")[0] for problem in report.problems] == [
+            f"{broken}:1: show: got 'UP'",
+            f"{locked}: got permission denied",
+        ]
+
+
+def test_symlink_loop_leaves_the_others_to_be_told_of(tmp_path):
+    loop = tmp_path / "a.yaml"
+    loop.symlink_to(loop.name)
+    broken = write(tmp_path, "b.yaml", show="UP")
+    assert [str(problem).partition(", ")[0] for problem in validate([loop, broken]).problems] == [
+        f"{loop}: got too many levels of symbolic links",
+        f"{broken}:1: show: got 'UP'",
+    ]
+
+
+def test_file_that_is_given_twice_by_a_link_is_read_once(tmp_path):
+    path = write(tmp_path)
+    (tmp_path / "link.yaml").symlink_to(path)
+    assert len(load_shots([path, tmp_path / "link.yaml"])) == 1
 
 
 def test_unknown_key_cannot_break_the_report_into_lines(tmp_path):

@@ -1,6 +1,8 @@
+import os
 import subprocess
 import sys
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +95,7 @@ def test_validate_looks_for_the_frames_of_an_image_sequence(manifests, pattern):
         ),
         (
             "colourspace: show_log\n  ocio: show.ocio",
-            "ocio: got No such file or directory, expected a file",
+            "ocio: got '{folder}/shots/demo/sq010/show.ocio', which is not there, expected a file",
         ),
     ],
 )
@@ -102,9 +104,38 @@ def test_validate_looks_colourspaces_up(manifests, monkeypatch, keys, sentence):
     shot = manifests / "shots/demo/sq010/sh0010.yaml"
     spoil(shot, ("  cut_in: 1001 ", f"  {keys}\n  cut_in: 1001 "))
     [line] = lines(validate(manifests, today=TODAY), manifests)
-    assert f"plate.{sentence}" in line
+    assert f"plate.{sentence.replace('{folder}', str(manifests))}" in line
     spoil(shot, (keys, "colourspace: ARRI LogC3 (EI800)"))
     assert validate(manifests, today=TODAY).is_valid
+
+
+def test_validate_names_a_configuration_whose_path_reads_like_a_sentence(manifests):
+    shot = manifests / "shots/demo/sq010/sh0010.yaml"
+    spoil(shot, ("  cut_in: 1001 ", "  colourspace: log\n  ocio: forgot me.ocio\n  cut_in: 1001 "))
+    [line] = lines(validate(manifests, today=TODAY), manifests)
+    assert f"plate.ocio: got '{shot.parent}/forgot me.ocio', which is not there, expected" in line
+
+
+@pytest.mark.parametrize("plate", ["locked/plate.mov", "locked/plate.####.exr"])
+def test_validate_warns_of_a_plate_that_cannot_be_seen(manifests, monkeypatch, plate):
+    shot = manifests / "shots/demo/sq010/sh0010.yaml"
+    place = "../../../../work/demo/plate/demo_sq010_sh0010_plate_v001.mov"
+    spoil(shot, (place, f"{plate}\n  frame_rate: 24" if "#" in plate else plate))
+    locked = shot.parent / "locked"
+    locked.mkdir()
+
+    def refusing(own, path, *arguments, **options):
+        if not isinstance(path, int) and Path(os.fsdecode(path)).is_relative_to(locked):
+            raise PermissionError(13, "Permission denied", path)
+        return own(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        for name in ("stat", "listdir", "scandir"):
+            patch.setattr(os, name, partial(refusing, getattr(os, name)))
+        report = validate(shot, today=TODAY)
+    assert report.is_valid
+    (warning,) = report.warnings
+    assert f"plate.uri: got '{plate}', expected something there" in str(warning)
 
 
 def test_validate_names_a_near_actor_when_there_is_none(manifests):

@@ -89,6 +89,18 @@ def test_probe_names_an_mxf_cut_short(encode_movie):
         probe(path)
 
 
+def test_probe_names_no_permission_where_the_first_frame_is_damaged(write_plate):
+    path = write_plate("p.mov", "prores4444", width=320)
+    with av.open(str(path)) as container:
+        place = next(container.demux(container.streams.video[0])).pos + 16
+    content = bytearray(path.read_bytes())
+    content[place] = 0
+    path.write_bytes(content)
+    complaint = r"frame 1 of the movie: got a frame that does not decode, expected a whole frame;"
+    with pytest.raises(PlateError, match=complaint):
+        probe(path)
+
+
 def test_probe_names_what_is_not_a_movie(tmp_path, write_plate):
     empty, text, playlist = (tmp_path / name for name in ("e.mov", "t.mov", "l.m3u8"))
     empty.touch()

@@ -208,14 +208,35 @@ def test_read_frames_names_the_frame_where_a_movie_breaks_off(write_plate, name,
 def test_read_frames_names_damaged_data_inside_a_movie(write_plate):
     path = write_plate("p.mov", "prores4444")
     info = probe(path)
-    with av.open(str(path)) as container:
-        packets = [p for p in container.demux(container.streams.video[0]) if p.size]
-        place = packets[6].pos
-    content = bytearray(path.read_bytes())
-    content[place : place + 64] = bytes(64)
-    path.write_bytes(content)
+    damage_frame(path, 6, offset=0, length=64)
     with pytest.raises(PlateError, match=r"frame 1007: got .*copy it again"):
         read_all(info)
+
+
+@pytest.mark.parametrize("offset,length", [(16, 1), (8, 64), (0, 64)])
+def test_read_frames_names_no_permission_where_a_movie_is_damaged(write_plate, offset, length):
+    """Decoders answer these with -1, EINVAL and AVERROR_INVALIDDATA."""
+    path = write_plate("p.mov", "prores4444", width=320)
+    info = probe(path)
+    damage_frame(path, 6, offset=offset, length=length)
+    with pytest.raises(PlateError) as caught:
+        read_all(info)
+    assert str(caught.value) == (
+        f"{path}: frame 1007: got a frame that does not decode, expected a frame that decodes; "
+        "the file is damaged or cut short, copy it again"
+    )
+    with pytest.raises(PlateError, match="frame 1007: got a frame that does not decode, expected"):
+        read_all(info, FrameRange(1007, 1008))
+
+
+def damage_frame(path, index, *, offset, length):
+    """Zeroes bytes of a movie's packet, from an offset in it."""
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(container.streams.video[0]) if p.size]
+        place = packets[index].pos + offset
+    content = bytearray(path.read_bytes())
+    content[place : place + length] = bytes(length)
+    path.write_bytes(content)
 
 
 def test_read_frames_closes_the_plate_when_left_early(write_plate):
