@@ -55,7 +55,7 @@ def nightly_update(
     places = find_actors([manifests] if isinstance(manifests, str) else manifests, work)
     day = datetime.now(UTC).date().isoformat()
     nights = [_outcome(place, work, limits) for place in places]
-    night = _with_page(Night(day=day, actors=tuple(nights)), Path(work))
+    night = with_page(Night(day=day, actors=tuple(nights)), Path(work))
     _tell(night)
     for actor in nights:
         if actor.outcome == "updated":
@@ -82,7 +82,7 @@ def _outcome(manifest: str, work: str, limits: PortraitLimits | None) -> ActorNi
         return ActorNight(actor=Path(manifest).stem, outcome="failed", detail=detail)
 
 
-def _with_page(night: Night, work: Path) -> Night:
+def with_page(night: Night, work: Path) -> Night:
     """Writes the page, while no one whose pictures it takes can be purged."""
     page = night_page_path(work, night.day)
     shown = {actor.actor for actor in night.actors if actor.report or actor.strip}

@@ -1,8 +1,6 @@
 """Nights end to end on a small prior: what comes, what is kept, and what a kill leaves."""
 
 import json
-import shutil
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +12,13 @@ import flows.actor_night
 import flows.night_ground
 import flows.night_landscape
 from flows.diagnose_adapter import REMEMBERED
-from flows.nightly_update import _with_page, nightly_update
+from flows.nightly_update import nightly_update
 from models.ageing.adapter_recipe import preset_recipe
 from reage.errors import ManifestError, ReageError
 from reage.provenance import AuditLog
 from reage.registry.adapters import adapter_versions, find_adapter
 from reage.registry.buffers import buffer_versions, find_buffer, is_staged
-from reage.registry.standing import deciding
 from reage.registry.withdrawal import roll_back
-from reage.rehearsal.night import ActorNight, Night
 from reage.rehearsal.replay_buffer import load_buffer
 from reage.workspace import Workspace
 from tasks.refs import AdapterRef
@@ -317,23 +313,6 @@ def test_update_behind_a_barrier_is_refused_where_the_manifest_asks(
     assert ada.landscape in night_page(studio).read_text()
     assert Workspace.of_actor(studio.work, "ada").recall(REMEMBERED)["version"] == "v001"
     assert night(studio).actors[0].outcome == "updated"
-
-
-def test_page_waits_for_a_purge_and_shows_nothing_of_who_was_purged(tmp_path, monkeypatch):
-    monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
-    strip = tmp_path / "actors" / "ada" / "strip.png"
-    strip.parent.mkdir(parents=True)
-    Image.new("RGB", (40, 20)).save(strip)
-    ada = ActorNight(actor="ada", outcome="waiting", detail="", strip=str(strip))
-    with ThreadPoolExecutor(1) as pool:
-        with deciding("ada"):
-            night = Night(day="2026-01-01", actors=(ada,))
-            drawn = pool.submit(_with_page, night, tmp_path)
-            with pytest.raises(TimeoutError):
-                drawn.result(timeout=0.2)
-            shutil.rmtree(strip.parent)
-        page = Path(drawn.result().page)
-    assert "data:image" not in page.read_text()
 
 
 def night_page(studio):

@@ -2,8 +2,8 @@
 
 import io
 import json
-import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -16,7 +16,6 @@ from reage.rehearsal.examination import IncrementRecord
 from reage.rehearsal.night import ActorNight, Night
 from reage.rehearsal.night_archive import night_page_path
 from reage.rehearsal.night_page import write_night_page
-from studio import cli
 from tests.reage.registry.test_buffers import FACTS
 from tests.reage.rehearsal.conftest import buffer_of, faces_of
 
@@ -67,17 +66,9 @@ def _night(number):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(reage):
     """Runs `reage actor ...`; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["reage", "actor", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return partial(reage, "actor")
 
 
 def events(studio):

@@ -1,6 +1,7 @@
 """`reage adapters`: every adapter is shown with what a studio must know of it."""
 
 import sys
+from functools import partial
 
 import pytest
 
@@ -43,17 +44,9 @@ def adapters(tmp_path, monkeypatch, wide_consoles):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(reage):
     """Runs `reage adapters ...`; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["reage", "adapters", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return partial(reage, "adapters")
 
 
 def test_list_shows_whose_which_kind_prior_day_digest_and_terms(call, adapters):

@@ -5,25 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from studio import cli
-
 FLOWS = {"ageing": "train_prior", "face3d": "train_face3d_prior"}
 PLACES = {"ageing": "priors", "face3d": "priors3d"}
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
+def call(reage, tmp_path):
     """Runs `reage train-prior ...` in a work folder; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        program = ["reage", "train-prior", *map(str, arguments), "--work", str(tmp_path / "work")]
-        monkeypatch.setattr(sys, "argv", program)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return lambda *arguments: reage("train-prior", *arguments, "--work", tmp_path / "work")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`reage weights`: published files go in, a prior comes out, and what is wrong is one sentence."""
 
 import json
-import sys
 from functools import partial
 
 import pytest
@@ -41,17 +40,9 @@ def small_networks(tmp_path, monkeypatch, wide_consoles):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(reage):
     """Runs `reage weights ...`; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["reage", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return partial(reage, "weights")
 
 
 def test_published_files_go_in_and_a_working_prior_comes_out(call, tmp_path):

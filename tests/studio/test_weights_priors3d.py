@@ -1,6 +1,6 @@
 """`reage weights` with 3D priors: they are shown and removed as others are, and never mistaken."""
 
-import sys
+from functools import partial
 
 import pytest
 
@@ -12,7 +12,6 @@ from reage.registry.triplane_priors import (
     register_triplane_prior,
     triplane_priors,
 )
-from studio import cli
 from tests.tri_planes import drawn, write_tiny_prior
 
 
@@ -23,17 +22,9 @@ def home(tmp_path, monkeypatch, wide_consoles):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(reage):
     """Runs `reage weights ...`; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["reage", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
+    return partial(reage, "weights")
 
 
 @pytest.fixture
