@@ -47,14 +47,21 @@ class Examiner:
 
     @torch.no_grad()
     def faces(self, personal: Personal, portrait: Portrait) -> NDArray[np.uint8]:
-        """Returns a photograph shown at every target age, uint8, (A, R, R, 3)."""
-        count, targets = len(TARGETS), torch.tensor([float(t) for t in TARGETS])
-        photos = PhotoBatch(
-            crops=_to_crops(portrait.crop[None]).expand(count, -1, -1, -1),
-            ages=torch.full((count,), portrait.age),
+        """Returns a photograph as it is decoded at every target age, uint8, (A, R, R, 3)."""
+        photos = _at_all_ages(portrait)
+        return pictures(self._decoded(personal(photos, _targets()).personal))
+
+    @torch.no_grad()
+    def changed(self, personal: Personal, portrait: Portrait) -> NDArray[np.uint8]:
+        """Returns a photograph with its change to every target age, as a shot would have it."""
+        photos = _at_all_ages(portrait)
+        before, after = (
+            self._decoded(personal(photos, ages).personal) for ages in (photos.ages, _targets())
         )
-        latents = personal(photos, targets).personal
-        return pictures(torch.cat([self._prior.decode(w) for w in latents.split(_DECODED_AT_ONCE)]))
+        return pictures(photos.crops + 2 * self._prior.difference(before, after, photos.crops))
+
+    def _decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self._prior.decode(w) for w in latents.split(_DECODED_AT_ONCE)])
 
     def true_faces(self) -> NDArray[np.uint8]:
         """Returns the first of the person's own photographs at every target age."""
@@ -111,6 +118,17 @@ class Examiner:
                 for target, face in zip(TARGETS, embeddings, strict=True)
             ]
         )
+
+
+def _targets() -> torch.Tensor:
+    return torch.tensor([float(target) for target in TARGETS])
+
+
+def _at_all_ages(portrait: Portrait) -> PhotoBatch:
+    """Returns a photograph as often as there are target ages."""
+    count = len(TARGETS)
+    crops = _to_crops(portrait.crop[None]).expand(count, -1, -1, -1)
+    return PhotoBatch(crops=crops, ages=torch.full((count,), portrait.age))
 
 
 def _to_crops(faces: NDArray[np.uint8]) -> torch.Tensor:

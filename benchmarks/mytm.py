@@ -186,7 +186,7 @@ def _run(job: Job) -> None:
         truth = figures_of(job.place, "truth", job.person)
         truth.write_text(json.dumps(examiner.truth()))
     if job.person == PORTRAIT:
-        np.save(path.with_suffix(".npy"), examiner.faces(personal, sitting.asked[0]))
+        np.save(path.with_suffix(".npy"), examiner.changed(personal, sitting.asked[0]))
         np.save(job.place / "source.npy", sitting.asked[0].crop)
         np.save(job.place / "truth.npy", examiner.true_faces())
     path.write_text(json.dumps(figures))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmarks.comparison import figures_of, spread, summary
-from benchmarks.personalised import METHODS, personalise
+from benchmarks.examiner import Examiner
+from benchmarks.personalised import METHODS, GeneralLatents, personalise
 from benchmarks.sitting import INPUT_AGES, TARGETS, collected_sitting, synthetic_sitting
 from models.ageing.personal_pass import PhotoBatch
 from models.ageing.synthetic_actor import SyntheticActor
@@ -87,6 +88,18 @@ def test_every_method_personalises_a_sitting(prior, sitting, name):
     latents = personal(photos, torch.tensor([60.0]))
     assert torch.isfinite(latents.personal).all()
     assert torch.equal(latents.general, latents.personal) == (name == "global prior")
+
+
+def test_a_photograph_changed_to_its_own_age_is_itself_and_another_age_changes_it(prior, sitting):
+    examiner = Examiner(prior, replace(sitting, references={}), None, None, _to_judge)
+    portrait = replace(sitting.asked[0], age=float(TARGETS[2]))
+    faces = examiner.changed(GeneralLatents(prior), portrait)
+    assert np.array_equal(faces[2], portrait.crop)
+    assert (faces[-1] != portrait.crop).mean() > 0.1
+
+
+def _to_judge(points):
+    return np.eye(2, 3)
 
 
 def _with_brief_lesson(recipe):
