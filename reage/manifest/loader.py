@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from reage.errors import ManifestError
 from reage.manifest.actor import ActorManifest
-from reage.manifest.location import misplaced_actor, misplaced_shot
+from reage.manifest.location import misplaced_actor, misplaced_shot, real_path
 from reage.manifest.problems import Finding, Problem, findings_of, known_keys
 from reage.manifest.shot import ShotManifest
 from reage.manifest.yaml_document import Document, read_document
@@ -115,11 +115,6 @@ def read_all(paths: Sequence[str | Path]) -> tuple[list[Reading], list[Problem]]
         for file in found:
             files.setdefault(real_path(file), file)
     return [_read_either(file) for file in files.values()], problems
-
-
-def real_path(path: Path) -> Path:
-    """Returns where a path leads; a link that cannot be followed stays as it is."""
-    return Path(os.path.realpath(path))
 
 
 def repeated_shots(readings: Sequence[Reading]) -> list[Problem]:

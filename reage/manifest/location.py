@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ def digest_of(manifest: BaseModel) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def real_path(path: Path) -> Path:
+    """Returns where a path leads; a link that cannot be followed stays as it is."""
+    return Path(os.path.realpath(path))
+
+
 def resolve_place(place: str, manifest_path: Path | None, origin: str = "") -> str:
     """Returns an `s3://` URI unchanged and anything else as a path.
 
@@ -41,8 +47,8 @@ def resolve_place(place: str, manifest_path: Path | None, origin: str = "") -> s
         return _beside(origin, place)
     if place.startswith("file://"):
         return unquote(urlsplit(place).path)
-    folder = manifest_path.resolve().parent if manifest_path else Path.cwd()
-    return str((folder / Path(place).expanduser()).resolve())
+    folder = real_path(manifest_path).parent if manifest_path else Path.cwd()
+    return str(real_path(folder / Path(place).expanduser()))
 
 
 def _beside(origin: str, place: str) -> str:

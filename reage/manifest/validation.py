@@ -14,8 +14,8 @@ from reage.errors import ColourError
 from reage.manifest.actor import ActorManifest
 from reage.manifest.consent import consent_findings
 from reage.manifest.fields import FRAME_PATTERN, OWN_COLOURSPACES
-from reage.manifest.loader import Reading, read_all, read_as, real_path, repeated_shots
-from reage.manifest.location import actor_path
+from reage.manifest.loader import Reading, read_all, read_as, repeated_shots
+from reage.manifest.location import actor_path, real_path
 from reage.manifest.problems import Finding, KeyPath, Problem
 from reage.manifest.shot import ShotManifest
 from reage.manifest.yaml_document import Document

@@ -118,8 +118,6 @@ def stage_buffer(actor: str, arrays: bytes, described: Mapping[str, Any]) -> str
         def write(folder: Path) -> None:
             os.replace(arrays_file, folder / ARRAYS)
             (folder / DESCRIPTION).write_bytes(text)
-            for file in BUFFER_FILES:
-                sync(folder / file)
 
         publish_entry(root / digest, write, {"schema": _SCHEMA, "actor": actor}, files=BUFFER_FILES)
     finally:
