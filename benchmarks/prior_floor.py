@@ -33,7 +33,7 @@ from benchmarks.judges import Jury
 from benchmarks.photograph_looks import LOOKS, looks
 from benchmarks.prior.distances import kid, polynomial_kernel, weighted_mmd2
 from benchmarks.prior.figures import OTHER_AGE_YEARS, features
-from benchmarks.prior.judging import in_processes, units_of
+from benchmarks.prior.judging import in_processes, joined, units_of
 from benchmarks.prior.measures import TARGETS
 from benchmarks.record import record
 from reage.faces import FaceFinder
@@ -107,7 +107,7 @@ def _compared(data: Path, judges: Path) -> dict[int, tuple[Photographed, Photogr
     real = {target: real_faces_of_age(photos, target, at_most=_REAL).photos for target in TARGETS}
     wanted = {photo.name: photo for some in (held_out, *real.values()) for photo in some}
     units = units_of(list(wanted.values()))
-    faces = _joined(in_processes(partial(_met, judges=judges), units, "photographs"))
+    faces = joined(in_processes(partial(_met, judges=judges), units, "photographs"))
     tested = np.isin(faces.names, [photo.name for photo in held_out])
     return {
         target: (
@@ -210,11 +210,6 @@ def _met(photos: list[LabelledPhoto], *, judges: Path) -> Photographed:
 @lru_cache(maxsize=1)
 def _readers(judges: Path) -> tuple[FaceFinder, Jury]:
     return FaceFinder(num_readings=1), Jury(judges)
-
-
-def _joined(parts: Sequence[Photographed]) -> Photographed:
-    told = (np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Photographed))
-    return Photographed(*told)
 
 
 def _show(by_age: dict[str, Any]) -> None:

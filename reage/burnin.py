@@ -134,7 +134,8 @@ def spans_caption(ages: Mapping[str, Sequence[float]]) -> str:
     Of one actor `70 years` or `62 to 38 years`; of several `ada 70 years, bob 25 years`.
     """
     if len(ages) == 1:
-        return "".join(map(span_caption, ages.values()))
+        [years] = ages.values()
+        return span_caption(years)
     return ", ".join(f"{actor} {span_caption(years)}" for actor, years in ages.items())
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from reage.errors import StorageError
+from reage.storage.local import local_errors
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,7 @@ def alone_at(target: Path) -> Iterator[None]:
         target: The step's folder.
 
     Raises:
-        StorageError: Its file system has no locks.
-        OSError: The lock file cannot be written.
+        StorageError: The lock file cannot be written, or its file system has no locks.
         RuntimeError: This thread holds it already.
     """
     in_hand: set[Path] = _in_hand.__dict__.setdefault("steps", set())
@@ -40,7 +40,8 @@ def alone_at(target: Path) -> Iterator[None]:
             "asks for other steps alone"
         )
     path = target.with_name(f".{target.name}.lock")
-    lock = _locked(path)
+    with local_errors(str(target), "write"):
+        lock = _locked(path)
     in_hand.add(target)
     try:
         yield

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -97,14 +96,7 @@ class Workspace:
 
     def _do_once(self, stage: str, digest: str, produce: Callable[[Path], dict[str, Any]]) -> Step:
         """Does a step unless another thread or process, which is waited for, has done it."""
-        target = self._target(stage, digest)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(alone_at(target))
-            except StorageError:
-                raise
-            except OSError as error:
-                raise _unwritable(target, error) from error
+        with alone_at(self._target(stage, digest)):
             return self._find(stage, digest) or self._do(stage, digest, produce)
 
     def _do(self, stage: str, digest: str, produce: Callable[[Path], dict[str, Any]]) -> Step:

@@ -14,12 +14,11 @@ from reage.naming import check_name
 from reage.registry.adapters import adapter_versions, adapters_made_for
 from reage.registry.entry import (
     CARD,
-    actors_in,
     names_in,
     recorded_entry,
     remove_entry,
 )
-from reage.registry.faces3d import face3d_versions, faces3d_folder, find_face3d
+from reage.registry.faces3d import faces3d_made_for
 from reage.registry.priors import find_prior, is_embedded, list_priors, registry_folder
 from reage.registry.triplane_priors import (
     TriplanePriorRecord,
@@ -270,19 +269,9 @@ def _adapters_on(folder: Path, name: str) -> list[str]:
     """Names the adapters and 3D faces made for an entry; none where it is too damaged for use."""
     with suppress(RegistryError):
         digest = recorded_entry(folder, place=f"weights {name}").digest
-        return adapters_made_for(digest) + _faces3d_made_for(digest)
+        faces = [f"{name} in 3D" for name in faces3d_made_for(digest)]
+        return adapters_made_for(digest) + faces
     return []
-
-
-def _faces3d_made_for(digest: str) -> list[str]:
-    found = []
-    for actor in actors_in(faces3d_folder()):
-        for version in face3d_versions(actor):
-            with suppress(RegistryError):  # damaged ones are of no use with any prior
-                record = find_face3d(actor, version)
-                if record.facts.prior_digest == digest:
-                    found.append(f"{record.name} in 3D")
-    return found
 
 
 def _say(record: WeightsRecord) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from reage.colour import lab_from_display
 from reage.faces import FaceFinder
 from reage.labelled_faces import LabelledPhoto
 from reage.matte import face_matte
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 UNIT = 48  # faces that a process takes at a time
 
@@ -78,7 +81,7 @@ class Embedded:
     embedded: Array
 
 
-Kind = TypeVar("Kind", Originals, Seen, Embedded)
+Kind = TypeVar("Kind", bound="DataclassInstance")
 
 
 def joined(parts: Sequence[Kind]) -> Kind:

@@ -9,6 +9,7 @@ is the business of whoever loads them.
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -177,11 +178,28 @@ def list_adapters(actor: str | None = None) -> list[AdapterRecord]:
 
 def adapters_made_for(prior_digest: str) -> list[str]:
     """Returns the names of the adapters made for a prior, as `ada v003`; raises StorageError."""
+    return made_for(prior_digest, adapters_folder(), adapter_versions, _recorded)
+
+
+def made_for(
+    prior_digest: str,
+    folder: Path,
+    versions_of: Callable[[str], Sequence[str]],
+    read: Callable[[str, str], AdapterRecord],
+) -> list[str]:
+    """Returns the names of the versions in a registry's folder that were made for a prior.
+
+    Args:
+        prior_digest: Of the prior's weights.
+        folder: Holds a folder an actor.
+        versions_of: An actor's versions.
+        read: The record of an actor's version; raises RegistryError where it is damaged.
+    """
     found = []
-    for actor in actors_in(adapters_folder()):
-        for version in adapter_versions(actor):
+    for actor in actors_in(folder):
+        for version in versions_of(actor):
             with suppress(RegistryError):  # damaged ones are of no use with any prior
-                record = _recorded(actor, version)
+                record = read(actor, version)
                 if record.facts.prior_digest == prior_digest:
                     found.append(record.name)
     return found

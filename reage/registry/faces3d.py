@@ -13,7 +13,7 @@ from pathlib import Path
 from reage.errors import RegistryError
 from reage.naming import check_name, is_version, next_version, parse_version
 from reage.registry.adapter_facts import Face3DFacts
-from reage.registry.adapters import LATEST, AdapterRecord, card_of
+from reage.registry.adapters import LATEST, AdapterRecord, card_of, made_for
 from reage.registry.entry import (
     CARD,
     CONFIG,
@@ -101,6 +101,11 @@ def list_faces3d(actor: str | None = None) -> list[AdapterRecord]:
     """
     actors = actors_in(faces3d_folder()) if actor is None else [actor]
     return [_recorded(name, version) for name in actors for version in face3d_versions(name)]
+
+
+def faces3d_made_for(prior_digest: str) -> list[str]:
+    """Returns the names of the 3D faces made for a prior, as `ada v003`; raises StorageError."""
+    return made_for(prior_digest, faces3d_folder(), face3d_versions, _recorded)
 
 
 def _recorded(actor: str, version: str) -> AdapterRecord:

@@ -3,8 +3,6 @@
 Rendering is stood in for by a step that writes one small file: all around it is real.
 """
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,7 +82,7 @@ class Studio:
 
     def events(self) -> list[str]:
         log = AuditLog(self.folder / "work" / "audit.jsonl")
-        return [json.loads(line)["event"]["event"] for line in log.path.read_text().splitlines()]
+        return [entry["event"]["event"] for entry in log.entries()]
 
 
 @pytest.fixture
